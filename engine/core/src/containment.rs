@@ -1,0 +1,243 @@
+//! Containment: what SCORE proposes, what GATE requests, and what became of each proposal.
+
+use crate::event::Class;
+use crate::named_enum;
+use crate::time::{Span, Time};
+use crate::verdict::{IncidentRef, Level, Mode, Name, PolicyRef, Reason};
+use serde::{Deserialize, Serialize};
+
+named_enum! {
+    /// What can be asked of whoever can act.
+    pub enum Action {
+        StepUp = "step_up", Challenge = "challenge", TerminateSession = "terminate_session", RevokeToken = "revoke_token",
+        RotateSecret = "rotate_secret", ResetPassword = "reset_password", RemoveFactor = "remove_factor", RevokeConsent = "revoke_consent",
+        RevokeGrant = "revoke_grant", DisableAccount = "disable_account", IsolateWorkload = "isolate_workload",
+        TerminatePrivilegedSession = "terminate_privileged_session", CheckInCredential = "check_in_credential", Throttle = "throttle",
+        BlockSource = "block_source", HoldOrder = "hold_order", HoldCard = "hold_card", Offboard = "offboard", OpenCase = "open_case",
+        NotifyOwner = "notify_owner", Release = "release",
+    }
+}
+
+impl Action {
+    /// Breaks something for somebody until a person mends it.
+    pub const fn is_disruptive(self) -> bool {
+        matches!(self, Action::DisableAccount | Action::RotateSecret | Action::RevokeToken | Action::Offboard)
+    }
+
+    /// Can be taken back.
+    pub const fn is_reversible(self) -> bool {
+        use Action::*;
+        matches!(self, StepUp | Challenge | TerminateSession | DisableAccount | IsolateWorkload | Throttle | BlockSource | HoldOrder | HoldCard)
+    }
+
+    /// Tells a person and touches nothing.
+    pub const fn is_notice(self) -> bool {
+        matches!(self, Action::OpenCase | Action::NotifyOwner)
+    }
+}
+
+/// What an action is done to, by the name that the system which must act knows it by.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct Target {
+    /// `account`, `session`, `token`, `credential`, `network`, `device`, `order`, `card`, `route`, `workload`, ...
+    pub kind: String,
+    pub id: String,
+    /// The system that can act: `keycloak https://idp.example/realms/lab`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub native_id: Option<String>,
+    /// Subject identifier of RFC 9493, as JSON text: `{"format":"iss_sub",...}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub_id: Option<String>,
+}
+
+/// Parameters of an action; which are set depends on the action.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Params {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Methods under suspicion, never to be used for the step-up.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per: Option<Span>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cidr: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// What SCORE asks GATE for. The order of the fields is the order of the Avro schema.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Deterministic: subject, action, target, incident, step.
+    pub id: String,
+    pub bundle: String,
+    pub incident: IncidentRef,
+    pub campaign: Option<String>,
+    pub verdict_id: String,
+    /// Log time at which it was proposed.
+    pub time: Time,
+    /// Time of the event that led to it; `act_within` counts from here.
+    pub event_time: Time,
+    pub tenant: String,
+    pub subject: Name,
+    pub class: Option<Class>,
+    pub criticality: Option<u8>,
+    pub owner: Option<String>,
+    pub labels: Vec<String>,
+    pub action: Action,
+    pub params: Params,
+    pub target: Target,
+    pub playbook: String,
+    pub level: Level,
+    pub leading_signal: String,
+    pub reason: String,
+    pub evidence: Vec<Reason>,
+    /// Who breaks if this is done. `None`: unknown.
+    pub dependents: Option<Vec<String>>,
+    pub planted: Vec<Name>,
+    pub approval_required: bool,
+    pub mode: Mode,
+    /// Undo after this long.
+    pub revert_after: Option<Span>,
+    /// Counts the proposals of this action on this target within the incident, from 1.
+    pub step: u32,
+    /// The address that the activity came from, for protected networks.
+    pub source_ip: Option<String>,
+}
+
+named_enum! {
+    /// Whether a person had to agree.
+    pub enum ApprovalState { Automatic = "automatic", Required = "required", Granted = "granted" }
+}
+
+/// One person's agreement.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Approver {
+    pub by: String,
+    pub at: Time,
+    pub reason: String,
+}
+
+/// Whether and by whom a request was approved.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Approval {
+    pub state: ApprovalState,
+    pub by: Vec<Approver>,
+}
+
+/// A containment request, as an executor verifies and carries it out.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ContainmentRequest {
+    pub id: String,
+    pub bundle: String,
+    pub incident: IncidentRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<String>,
+    pub verdict_id: String,
+    /// Log time of the gate's decision.
+    pub time: Time,
+    pub tenant: String,
+    pub subject: Name,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Class>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub criticality: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    pub action: Action,
+    pub params: Params,
+    pub target: Target,
+    pub playbook: String,
+    pub level: Level,
+    pub reason: String,
+    pub evidence: Vec<Reason>,
+    /// `None`: unknown, which is written as `"unknown"` in JSON.
+    #[serde(with = "dependents")]
+    pub dependents: Option<Vec<String>>,
+    pub planted: Vec<Name>,
+    pub approval: Approval,
+    pub reversible: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub depends_on: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub releases: Option<String>,
+    /// Do not execute later.
+    pub not_after: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revert_after: Option<Time>,
+    pub mode: Mode,
+    pub policy: PolicyRef,
+    /// Compact JWS whose payload is this request without this field; added by the shell at publish, absent in shadow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jws: Option<String>,
+}
+
+mod dependents {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &Option<Vec<String>>, s: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(list) => list.serialize(s),
+            None => s.serialize_str("unknown"),
+        }
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Vec<String>>, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            List(Vec<String>),
+            Word(String),
+        }
+        match Either::deserialize(d)? {
+            Either::List(list) => Ok(Some(list)),
+            Either::Word(w) if w == "unknown" => Ok(None),
+            Either::Word(w) => Err(serde::de::Error::custom(format_args!("dependents is a list or \"unknown\", not {w:?}"))),
+        }
+    }
+}
+
+named_enum! {
+    /// What became of a proposal.
+    pub enum DecisionEnd {
+        Sent = "sent", WouldSend = "would_send", HeldApproval = "held_approval", HeldBudget = "held_budget", HeldBreaker = "held_breaker",
+        RefusedProtected = "refused_protected", RefusedTooOld = "refused_too_old", Duplicate = "duplicate", Expired = "expired",
+        Rejected = "rejected",
+    }
+}
+
+/// The end of a proposal, with its reason: nothing is silently dropped.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ContainmentDecision {
+    /// Deterministic: proposal and end.
+    pub id: String,
+    pub proposal: String,
+    pub end: DecisionEnd,
+    pub why: String,
+    pub by: String,
+    pub time: Time,
+    pub tenant: String,
+    pub subject: Name,
+    pub action: Action,
+    /// Id of the request that was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// In shadow: the whole request that would have been sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would_send: Option<Box<ContainmentRequest>>,
+    pub policy: PolicyRef,
+}

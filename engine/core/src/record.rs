@@ -1,0 +1,114 @@
+//! The records of the keyed logs: what SCORE and GATE read, in a total order per partition.
+
+use crate::containment::{ContainmentDecision, ContainmentRequest, Proposal};
+use crate::event::Event;
+use crate::time::Time;
+use crate::verdict::Verdict;
+use serde::{Deserialize, Serialize};
+
+/// Where a record stands in its log. `appended_at` is the broker's stamp (`LogAppendTime`), or the event time in the embedded mode.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Position {
+    pub partition: i32,
+    pub offset: i64,
+    pub appended_at: Time,
+}
+
+/// Records of a log that are not about one subject.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "control", rename_all = "snake_case")]
+pub enum Control {
+    /// A policy, in force from this offset on.
+    Policy(PolicyRecord),
+    /// Time passed without a record.
+    Tick(Tick),
+    /// An incident ended; GATE forgets what it held for it.
+    IncidentClosed(IncidentClosed),
+    /// How many identities of a tenant are active in a partition.
+    Sample(Sample),
+}
+
+/// A policy as `policy apply` writes it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PolicyRecord {
+    pub version: String,
+    /// BLAKE3 of `text`, hex.
+    pub digest: String,
+    /// The YAML.
+    pub text: String,
+    pub author: String,
+    pub applied_at: Time,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Tick {
+    pub due: Time,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct IncidentClosed {
+    pub tenant: String,
+    pub incident: String,
+    pub at: Time,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Sample {
+    pub tenant: String,
+    pub partition: i32,
+    /// Identities active within the last 24 h of log time.
+    pub active: u32,
+    pub at: Time,
+}
+
+/// A record of the events log.
+#[derive(Clone, PartialEq, Debug)]
+pub enum EventRecord<'a> {
+    Event(Box<Event<'a>>),
+    Control(Control),
+}
+
+/// A record of the proposals log.
+#[derive(Clone, PartialEq, Debug)]
+pub enum GateRecord<'a> {
+    Proposal(Box<Proposal>),
+    /// An outcome or a label, copied by INGEST.
+    Event(Box<Event<'a>>),
+    Control(Control),
+}
+
+/// What the core wants written. Nothing leaves before the commit.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Output {
+    Verdict(Box<Verdict>),
+    Proposal(Box<Proposal>),
+    /// To the proposals log, keyed by tenant.
+    ToGate(Control),
+    Request(Box<ContainmentRequest>),
+    Decision(Box<ContainmentDecision>),
+}
+
+/// One per partition and transaction: pins what was read and what was written.
+///
+/// It is the recovery authority, the proof that a replay equals the original, and a link of the audit chain.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct JournalRecord {
+    pub partition: i32,
+    /// First offset of the batch.
+    pub from: i64,
+    /// One past the last offset of the batch: what is committed.
+    pub to: i64,
+    /// Log time after the batch.
+    pub log_time: Time,
+    /// Policy in force, hex digest.
+    pub policy: String,
+    /// Raised whenever any output byte can change.
+    pub decision_version: u32,
+    pub outputs: u32,
+    /// BLAKE3 over the unsigned bytes of the outputs, in order, hex.
+    pub outputs_digest: String,
+    /// BLAKE3 over the changed profiles, in key order, hex.
+    pub state_digest: String,
+    /// BLAKE3 of the journal record before this one, hex; empty for the first.
+    pub previous: String,
+}
