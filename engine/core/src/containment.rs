@@ -27,7 +27,10 @@ impl Action {
     /// Can be taken back.
     pub const fn is_reversible(self) -> bool {
         use Action::*;
-        matches!(self, StepUp | Challenge | TerminateSession | DisableAccount | IsolateWorkload | Throttle | BlockSource | HoldOrder | HoldCard)
+        matches!(
+            self,
+            StepUp | Challenge | TerminateSession | DisableAccount | IsolateWorkload | Throttle | BlockSource | HoldOrder | HoldCard
+        )
     }
 
     /// Tells a person and touches nothing.

@@ -3,11 +3,30 @@
 //! No clock, no I/O, no randomness, no hash order, no platform floats beyond `+ - * / sqrt` (the rest is `libm`): the same log and the
 //! same policy give the same bytes on every machine. `tests/purity.rs` enforces it.
 
+pub mod batch;
 pub mod containment;
+pub mod decay;
+pub mod decide;
+pub mod distinct;
 pub mod event;
+pub mod evidence;
+pub mod fanout;
+pub mod gate;
+pub mod hash;
+pub mod id;
+pub mod memory;
 pub mod named;
+pub mod observe;
+pub mod policy;
+pub mod profile;
+pub mod propose;
 pub mod record;
+pub mod row;
+pub mod sample;
+pub mod seen;
+pub mod signal;
 pub mod subject;
 pub mod text;
 pub mod time;
 pub mod verdict;
+pub mod window;

@@ -7,6 +7,8 @@ mod cadence_surge;
 mod card_testing;
 mod credential_stuffing;
 mod dormant_return;
+#[cfg(test)]
+mod example;
 mod failed_login_spike;
 mod familiar;
 mod guessed_password;
@@ -25,7 +27,7 @@ mod takeover_checkout;
 
 use crate::event::{Class, Event};
 use crate::policy::{SignalPolicy, SignalSettings};
-use crate::row::Row;
+use crate::row::{Novelty, Row};
 use crate::subject::Kind;
 use crate::verdict::{Centibans, Family, Level, Mode};
 
@@ -163,6 +165,24 @@ pub fn graded(value: i64, half: i64, full: i64) -> i32 {
     }
     let share = (value - half).clamp(0, full - half) * 500 / (full - half);
     500 + share as i32
+}
+
+/// What a novelty signal says: as strong as its likelihood ratio, up to the weight; `percent` of that for the weaker kinds.
+fn novelty_said(novelty: Novelty, settings: &SignalSettings, percent: i64, what: &str, value: &str) -> Option<Said> {
+    let weight = i64::from(settings.weight.0.max(1));
+    let strength_permille = ((i64::from(novelty.likelihood_cb) * 1_000 / weight).min(1_000) * percent / 100) as i32;
+    // A share of a percent, or nothing where nobody else can have the value.
+    let common = if novelty.share_ppm > 0 {
+        format!("; {}.{:02} % of identities have it", novelty.share_ppm / 10_000, novelty.share_ppm / 100 % 100)
+    } else {
+        String::new()
+    };
+    (strength_permille >= 50).then(|| Said {
+        strength_permille,
+        observed: format!("{what} {value}"),
+        expected: format!("a {what} it was accepted with before{common}"),
+        detail: format!("first accepted activity with {what} {value}"),
+    })
 }
 
 #[cfg(test)]

@@ -141,7 +141,11 @@ impl<'de> Deserialize<'de> for Span {
                 v.checked_mul(SECOND_MS).map(Span).ok_or_else(|| E::invalid_value(de::Unexpected::Signed(v), &self))
             }
             fn visit_u64<E: de::Error>(self, v: u64) -> Result<Span, E> {
-                i64::try_from(v).ok().and_then(|v| v.checked_mul(SECOND_MS)).map(Span).ok_or_else(|| E::invalid_value(de::Unexpected::Unsigned(v), &self))
+                i64::try_from(v)
+                    .ok()
+                    .and_then(|v| v.checked_mul(SECOND_MS))
+                    .map(Span)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Unsigned(v), &self))
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<Span, E> {
                 Span::parse(v).ok_or_else(|| E::invalid_value(de::Unexpected::Str(v), &self))

@@ -1,0 +1,207 @@
+//! The three passes over a batch: observe, rules, decide. A batch of one equals a batch of N, errors included.
+//!
+//! Why three: rules are evaluated on columns, hundreds of rows at once. The passes cannot disagree because each reads only what it owns:
+//! *observe* moves the memories and the tenants' samples, *rules* reads the rows, *decide* moves the risk and the timers.
+
+use crate::decide::{self, Ground};
+use crate::event::Event;
+use crate::observe::{Observation, observe};
+use crate::policy::Policy;
+use crate::profile::Profile;
+use crate::record::{Control, Output, Position, Sample};
+use crate::sample::TenantSample;
+use crate::subject::{Kind, SubjectRef};
+use crate::time::{MINUTE_MS, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Where the profiles of a batch are: the store's overlay, or a map in tests. Slots are given by the store and live for one batch.
+pub trait Shelf {
+    /// The slot of a subject's key, loaded already or loaded now.
+    fn slot(&mut self, key: &[u8]) -> u32;
+    fn profile(&mut self, slot: u32) -> &mut Profile;
+    /// The earliest timer due at or before `until`, ties by key, with its due time. It is taken away.
+    fn take_timer(&mut self, until: Time) -> Option<(Time, Vec<u8>)>;
+    /// At most one timer a subject; `None` takes it away.
+    fn set_timer(&mut self, slot: u32, key: &[u8], due: Option<Time>);
+}
+
+/// One record of a batch. The key is the subject's.
+#[derive(Clone, Debug)]
+pub struct Entry<'a, 'e> {
+    pub position: Position,
+    pub key: &'a [u8],
+    /// `None` for a tick: time passes.
+    pub event: Option<&'a Event<'e>>,
+}
+
+/// What a partition knows beside its profiles. Saved with them.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PartitionState {
+    /// Running maximum of the append stamps.
+    pub log_time: Time,
+    /// By tenant.
+    pub samples: BTreeMap<String, TenantSample>,
+    /// Log minute in which each tenant's sample was last published.
+    published: BTreeMap<String, i64>,
+}
+
+/// What became of the events of a batch.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Counts {
+    /// Records of events that were judged, one a subject.
+    pub judged: u64,
+    /// Records dropped as repeats.
+    pub repeats: u64,
+}
+
+/// The tenants that a partition keeps samples of; beyond it they share one.
+const TENANTS_MAX: usize = 1_024;
+
+/// Runs the three passes. `outputs[i]` are the outputs of entry `i`, those of timers that fired before it first.
+pub fn apply(
+    policy: &Policy,
+    topic: &str,
+    state: &mut PartitionState,
+    shelf: &mut dyn Shelf,
+    entries: &[Entry<'_, '_>],
+    out: &mut Vec<Output>,
+) -> Counts {
+    let mut counts = Counts::default();
+
+    // observe
+    let mut seen: Vec<Option<(u32, SubjectRef<'_>, Observation, Option<Sample>)>> = Vec::with_capacity(entries.len());
+    let mut log_time = state.log_time;
+    for entry in entries {
+        log_time = log_time.max(entry.position.appended_at);
+        let (Some(event), Some(subject)) = (entry.event, SubjectRef::from_key(entry.key)) else {
+            seen.push(None);
+            continue;
+        };
+        let slot = shelf.slot(entry.key);
+        let (sample, tenant) = sample_of(&mut state.samples, subject.tenant);
+        let profile = shelf.profile(slot);
+        if profile.is_expired(subject.kind, log_time) {
+            *profile = Profile::default();
+        }
+        let observation = observe(policy, sample, profile, subject.kind, event, &entry.position);
+        match observation.repeat {
+            true => counts.repeats += 1,
+            false => counts.judged += 1,
+        }
+        let published = publish_sample(sample, &mut state.published, &tenant, subject, log_time, entry.position.partition);
+        seen.push(Some((slot, subject, observation, published)));
+    }
+
+    // rules: none in this version; their evaluator takes the rows of `seen` and adds to what spoke.
+
+    // decide
+    let mut log_time = state.log_time;
+    for (entry, seen) in entries.iter().zip(seen) {
+        log_time = log_time.max(entry.position.appended_at);
+        fire_timers(policy, topic, shelf, log_time, entry.position, out);
+        let (Some(event), Some((slot, subject, observation, sample))) = (entry.event, seen) else { continue };
+        let ground = Ground { policy, topic, position: entry.position, log_time };
+        let profile = shelf.profile(slot);
+        let before = profile.risk.due;
+        decide::decide(&ground, subject, profile, event, observation, out);
+        let due = profile.risk.due;
+        if due != before {
+            shelf.set_timer(slot, entry.key, due);
+        }
+        out.extend(sample.map(|s| Output::ToGate(Control::Sample(s))));
+    }
+    state.log_time = log_time;
+    counts
+}
+
+/// Fires every timer due at or before `log_time`, in due order, each at its own due time.
+fn fire_timers(policy: &Policy, topic: &str, shelf: &mut dyn Shelf, log_time: Time, position: Position, out: &mut Vec<Output>) {
+    while let Some((due, key)) = shelf.take_timer(log_time) {
+        let Some(subject) = SubjectRef::from_key(&key) else { continue };
+        let slot = shelf.slot(&key);
+        let profile = shelf.profile(slot);
+        decide::fire(&Ground { policy, topic, position, log_time: due }, subject, profile, out);
+        let again = profile.risk.due;
+        shelf.set_timer(slot, &key, again);
+    }
+}
+
+/// The sample of a tenant, and the name it is kept under.
+fn sample_of<'s>(samples: &'s mut BTreeMap<String, TenantSample>, tenant: &str) -> (&'s mut TenantSample, String) {
+    let name = if samples.contains_key(tenant) || samples.len() < TENANTS_MAX { tenant } else { "" };
+    (samples.entry(name.to_owned()).or_default(), name.to_owned())
+}
+
+/// Once a minute of log time while a tenant is active, the gate hears how many of its identities are.
+fn publish_sample(
+    sample: &TenantSample,
+    published: &mut BTreeMap<String, i64>,
+    tenant: &str,
+    subject: SubjectRef<'_>,
+    log_time: Time,
+    partition: i32,
+) -> Option<Sample> {
+    if subject.kind != Kind::Identity {
+        return None;
+    }
+    let minute = log_time.0.div_euclid(MINUTE_MS);
+    match published.get_mut(tenant) {
+        Some(last) if *last == minute => return None,
+        Some(last) => *last = minute,
+        None => drop(published.insert(tenant.to_owned(), minute)),
+    }
+    Some(Sample { tenant: tenant.to_owned(), partition, active: sample.active(), at: log_time })
+}
+
+/// Profiles in memory: for tests, the reference model and the micro-benches.
+#[derive(Clone, Default, Debug)]
+pub struct MemoryShelf {
+    index: BTreeMap<Vec<u8>, u32>,
+    profiles: Vec<Profile>,
+    timers: std::collections::BTreeSet<(Time, Vec<u8>)>,
+    due: BTreeMap<Vec<u8>, Time>,
+}
+
+impl MemoryShelf {
+    /// Every profile with its key, in key order.
+    pub fn profiles(&self) -> impl Iterator<Item = (&[u8], &Profile)> {
+        self.index.iter().map(|(key, slot)| (key.as_slice(), &self.profiles[*slot as usize]))
+    }
+}
+
+impl Shelf for MemoryShelf {
+    fn slot(&mut self, key: &[u8]) -> u32 {
+        if let Some(slot) = self.index.get(key) {
+            return *slot;
+        }
+        let slot = self.profiles.len() as u32;
+        self.profiles.push(Profile::default());
+        self.index.insert(key.to_vec(), slot);
+        slot
+    }
+
+    fn profile(&mut self, slot: u32) -> &mut Profile {
+        &mut self.profiles[slot as usize]
+    }
+
+    fn take_timer(&mut self, until: Time) -> Option<(Time, Vec<u8>)> {
+        let (due, _) = self.timers.first()?;
+        if *due > until {
+            return None;
+        }
+        let (due, key) = self.timers.pop_first()?;
+        self.due.remove(&key);
+        Some((due, key))
+    }
+
+    fn set_timer(&mut self, _slot: u32, key: &[u8], due: Option<Time>) {
+        if let Some(old) = self.due.remove(key) {
+            self.timers.remove(&(old, key.to_vec()));
+        }
+        if let Some(due) = due {
+            self.timers.insert((due, key.to_vec()));
+            self.due.insert(key.to_vec(), due);
+        }
+    }
+}

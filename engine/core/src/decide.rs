@@ -1,0 +1,269 @@
+//! The third pass: evidence is added, decays, and becomes levels, verdicts and proposals. Timers end levels and incidents.
+
+use crate::containment::Action;
+use crate::event::{Event, EventType};
+use crate::evidence::{self, Sum};
+use crate::id::id;
+use crate::observe::Observation;
+use crate::policy::{Emit, Policy};
+use crate::profile::{Context, Emitted, Incident, PLANTED_MAX, Profile, Risk};
+use crate::propose;
+use crate::record::{Control, IncidentClosed, Output, Position};
+use crate::subject::{Kind, SubjectRef};
+use crate::time::{MINUTE_MS, Time};
+use crate::verdict::{Actor, Centibans, IncidentRef, Level, LogRef, Name, Probability, Verdict};
+
+/// A rise by this much is worth another verdict.
+const RISE: Centibans = Centibans(30);
+/// So is this long with more events, while above `low`.
+const REMIND_MS: i64 = 30 * MINUTE_MS;
+/// A timer that found nothing to do looks again no sooner than this.
+const AGAIN_MIN_MS: i64 = MINUTE_MS;
+
+/// The version of the engine that verdicts name.
+pub const ENGINE: &str = concat!("portcullis ", env!("CARGO_PKG_VERSION"));
+
+/// Raised whenever any output byte can change; `tests/golden.rs` fails otherwise.
+pub const DECISION_VERSION: u32 = 1;
+
+/// Where a decision is made: the policy in force, the log and the place in it.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    pub policy: &'a Policy,
+    /// Name of the keyed log.
+    pub topic: &'a str,
+    pub position: Position,
+    /// Running maximum of `position.appended_at` in the partition.
+    pub log_time: Time,
+}
+
+/// Decides on one observed event of one subject.
+pub fn decide(
+    ground: &Ground<'_>,
+    subject: SubjectRef<'_>,
+    profile: &mut Profile,
+    event: &Event<'_>,
+    seen: Observation,
+    out: &mut Vec<Output>,
+) {
+    if seen.repeat {
+        return;
+    }
+    let risk = &mut profile.risk;
+    take_facts(risk, subject.kind, event, &seen);
+    risk.advance(seen.row.now, ground.log_time);
+    let speaks_against = seen.spoke.iter().any(|s| s.evidence.weight > Centibans::ZERO);
+    if risk.evidence.is_empty() && !speaks_against && risk.incident.is_none() && ground.policy.emit != Emit::All {
+        return; // the common event: nothing is held against the subject and nothing speaks
+    }
+    let policy = ground.policy;
+    for spoke in seen.spoke {
+        let mut piece = spoke.evidence;
+        piece.at = risk.clock;
+        let half_life_ms = policy.half_life_ms[crate::signal::ALL[spoke.signal].family as usize];
+        piece.floor = spoke.at_least.map(|level| (level, risk.clock.plus(half_life_ms)));
+        evidence::add(&mut risk.evidence, policy, risk.clock, piece);
+    }
+    risk.folded = risk.folded.saturating_add(1);
+    let prior = policy.priors.of(subject.kind, seen.row.class);
+    let sum = evidence::sum(&risk.evidence, policy, prior, risk.clock);
+    let level = evidence::level(&sum, policy);
+    if level > Level::Low && risk.incident.is_none() {
+        risk.incident = Some(Box::new(Incident {
+            id: id("i", &[&subject.key(), &ground.position.partition.to_le_bytes(), &ground.position.offset.to_le_bytes()]),
+            opened_at: ground.log_time,
+            below_since: None,
+            steps: Vec::new(),
+            planted: Vec::new(),
+        }));
+    }
+    remember_planted(risk, event);
+    if is_due(policy.emit, risk, &sum, level, ground.log_time) {
+        let verdict = verdict(ground, subject, risk, &sum, prior, level, Some(event), seen.errors);
+        if level > Level::Low {
+            propose::propose(ground, subject, risk, &sum, &verdict, event, out);
+        }
+        // A proposal names its verdict, so the verdict stands before it.
+        out.insert(out.len() - proposals_at_end(out, &verdict.id), Output::Verdict(Box::new(verdict)));
+        remember_emitted(risk, &sum, level, ground.log_time);
+    }
+    settle(ground, risk, prior, &sum);
+}
+
+fn proposals_at_end(out: &[Output], verdict_id: &str) -> usize {
+    out.iter().rev().take_while(|o| matches!(o, Output::Proposal(p) if p.verdict_id == verdict_id)).count()
+}
+
+/// Decides on a subject whose timer is due. `ground.log_time` is the due time.
+pub fn fire(ground: &Ground<'_>, subject: SubjectRef<'_>, profile: &mut Profile, out: &mut Vec<Output>) {
+    let risk = &mut profile.risk;
+    risk.due = None;
+    let clock = risk.clock_at(ground.log_time);
+    risk.advance(clock, ground.log_time);
+    let policy = ground.policy;
+    let prior = policy.priors.of(subject.kind, risk.class.unwrap_or(crate::event::Class::Customer));
+    let sum = evidence::sum(&risk.evidence, policy, prior, risk.clock);
+    // Between events a level only falls: what rises because protective evidence decays waits for the next event.
+    let level = evidence::level(&sum, policy).min(risk.level);
+    if level < risk.level {
+        let verdict = verdict(ground, subject, risk, &sum, prior, level, None, Vec::new());
+        out.push(Output::Verdict(Box::new(verdict)));
+        remember_emitted(risk, &sum, level, ground.log_time);
+    }
+    if let Some(incident) = &mut risk.incident {
+        if sum.total < policy.release.below && level == Level::Low {
+            let since = *incident.below_since.get_or_insert(risk.clock);
+            if risk.clock.since(since) >= policy.release.after_ms {
+                let closed = IncidentClosed { tenant: subject.tenant.to_owned(), incident: incident.id.clone(), at: ground.log_time };
+                out.push(Output::ToGate(Control::IncidentClosed(closed)));
+                risk.incident = None;
+                risk.emitted = None;
+                risk.folded = 0;
+            }
+        } else {
+            incident.below_since = None;
+        }
+    }
+    settle(ground, risk, prior, &sum);
+}
+
+/// What the event says of the subject that decisions need.
+fn take_facts(risk: &mut Risk, kind: Kind, event: &Event<'_>, seen: &Observation) {
+    if kind == Kind::Identity {
+        risk.class = Some(seen.row.class);
+        risk.learning = seen.row.learning;
+    }
+    if let (EventType::InventoryIdentity, Some(inventory)) = (event.kind, &event.inventory) {
+        risk.context = Some(Box::new(Context::from_inventory(inventory)));
+    }
+}
+
+/// What the subject creates while it is above `low`, or the attacker comes back with it.
+fn remember_planted(risk: &mut Risk, event: &Event<'_>) {
+    let Some(incident) = &mut risk.incident else { return };
+    let kind = match event.kind {
+        EventType::CredentialCreate => "credential",
+        EventType::PrivilegeGrant => "grant",
+        EventType::ConsentGrant => "consent",
+        EventType::AccountCreate => "account",
+        EventType::AccountUpdate => "change",
+        _ => return,
+    };
+    let change = event.change.as_deref();
+    let named = [event.credential_id(), change.and_then(|c| c.target.as_deref()), change.and_then(|c| c.value.as_deref())];
+    if let Some(id) = named.into_iter().flatten().next()
+        && incident.planted.len() < PLANTED_MAX
+    {
+        let planted = Name { kind: kind.to_owned(), id: id.to_owned() };
+        if !incident.planted.contains(&planted) {
+            incident.planted.push(planted);
+        }
+    }
+}
+
+/// Whether this event is worth a verdict.
+fn is_due(emit: Emit, risk: &Risk, sum: &Sum, level: Level, log_time: Time) -> bool {
+    match emit {
+        Emit::All => true,
+        Emit::Floor => level >= Level::Medium || level != risk.level,
+        Emit::Changes => {
+            let (rose, reminded) = match risk.emitted {
+                Some(last) => (sum.total.0 - last.evidence.0 >= RISE.0, log_time.since(last.at) >= REMIND_MS),
+                None => (true, true),
+            };
+            level != risk.level || (level >= Level::Medium && (rose || reminded))
+        }
+    }
+}
+
+fn remember_emitted(risk: &mut Risk, sum: &Sum, level: Level, log_time: Time) {
+    risk.level = level;
+    risk.folded = 0;
+    risk.emitted = Some(Emitted { evidence: sum.total, at: log_time });
+}
+
+/// Sets the timer: when the level falls, when the incident may end.
+fn settle(ground: &Ground<'_>, risk: &mut Risk, prior: Centibans, sum: &Sum) {
+    let policy = ground.policy;
+    let held = &risk.evidence;
+    let Some(incident) = &mut risk.incident else {
+        risk.due = None;
+        return;
+    };
+    let clock_due = if risk.level > Level::Low {
+        incident.below_since = None;
+        evidence::falls_below(held, policy, prior, risk.clock, risk.level)
+    } else if sum.total >= policy.release.below {
+        incident.below_since = None;
+        evidence::total_falls_below(held, policy, prior, risk.clock, policy.release.below)
+    } else {
+        let since = *incident.below_since.get_or_insert(risk.clock);
+        Some(since.plus(policy.release.after_ms))
+    };
+    let due = clock_due.map_or(Time(0), |clock| risk.log_time_of(clock));
+    risk.due = Some(due.max(ground.log_time.plus(AGAIN_MIN_MS)));
+}
+
+#[allow(clippy::too_many_arguments)]
+fn verdict(
+    ground: &Ground<'_>,
+    subject: SubjectRef<'_>,
+    risk: &Risk,
+    sum: &Sum,
+    prior: Centibans,
+    level: Level,
+    event: Option<&Event<'_>>,
+    errors: Vec<String>,
+) -> Verdict {
+    let (policy, position) = (ground.policy, ground.position);
+    let due = if event.is_some() { 0 } else { ground.log_time.0 };
+    let valid_until = match level {
+        Level::Low => None,
+        _ => evidence::falls_below(&risk.evidence, policy, prior, risk.clock, Level::Medium),
+    };
+    Verdict {
+        id: id(
+            "v",
+            &[
+                &subject.key(),
+                ground.topic.as_bytes(),
+                &position.partition.to_le_bytes(),
+                &position.offset.to_le_bytes(),
+                &due.to_le_bytes(),
+            ],
+        ),
+        time: event.map_or(risk.clock, |e| e.time),
+        appended_at: ground.log_time,
+        valid_until,
+        tenant: subject.tenant.to_owned(),
+        subject: Name::of(subject.kind, subject.id),
+        class: if subject.kind == Kind::Identity { risk.class } else { None },
+        incident: risk.incident.as_ref().map(|i| IncidentRef { id: i.id.clone(), opened_at: i.opened_at }),
+        event_id: event.map(|e| e.id.as_str().to_owned()),
+        event_type: event.map(|e| e.kind),
+        score: sum.total.score(),
+        evidence_db: sum.total.db(),
+        prior_db: prior.db(),
+        probability: Probability::Uncalibrated,
+        level,
+        previous_level: risk.level,
+        learning: risk.learning && subject.kind == Kind::Identity,
+        actor: Actor::default(),
+        reasons: evidence::reasons(&risk.evidence, sum),
+        floor: sum
+            .floor
+            .filter(|(l, _)| *l == level && policy.level_of(sum.total) < level)
+            .and_then(|(_, i)| crate::signal::by_number(risk.evidence[i].signal).map(|s| crate::signal::ALL[s].name.to_owned())),
+        errors,
+        folded: risk.folded,
+        mode: policy.mode,
+        policy: policy.reference(),
+        log: LogRef { topic: ground.topic.to_owned(), partition: position.partition, offset: position.offset },
+        engine: ENGINE.to_owned(),
+    }
+}
+
+/// True for what may follow from evidence that anybody can cause without a credential.
+pub fn allowed_unauthenticated(kind: Kind, action: Action) -> bool {
+    kind != Kind::Identity || action.is_notice() || matches!(action, Action::StepUp | Action::Challenge)
+}

@@ -1,0 +1,45 @@
+//! What is remembered of a subject: facts that were observed, never conclusions. `observe` moves it by one event and takes the features.
+
+pub mod cadence;
+pub mod checkout;
+pub mod identity;
+pub mod place;
+pub mod session;
+pub mod source;
+
+use crate::time::Time;
+use identity::IdentityMemory;
+use serde::{Deserialize, Serialize};
+use source::SourceMemory;
+
+/// By kind of subject. Devices and cards keep what their checkouts taught.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Memory {
+    #[default]
+    Nothing,
+    Identity(Box<IdentityMemory>),
+    Source(Box<SourceMemory>),
+    Instrument(Box<checkout::CheckoutMemory>),
+}
+
+impl Memory {
+    /// Subject time: the greatest event time seen. `None` before the first event.
+    pub fn now(&self) -> Option<Time> {
+        match self {
+            Memory::Nothing => None,
+            Memory::Identity(m) => Some(m.now),
+            Memory::Source(m) => Some(m.now),
+            Memory::Instrument(m) => Some(m.now),
+        }
+    }
+
+    /// Estimate of the memory it takes, bytes.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Memory::Nothing => 0,
+            Memory::Identity(m) => size_of::<IdentityMemory>() + m.heap_bytes(),
+            Memory::Source(m) => size_of::<SourceMemory>() + m.heap_bytes(),
+            Memory::Instrument(m) => size_of::<checkout::CheckoutMemory>() + m.heap_bytes(),
+        }
+    }
+}

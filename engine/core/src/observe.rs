@@ -1,0 +1,158 @@
+//! The first pass: a record moves its profile's windows and habits and yields the signals that spoke. Observed facts only.
+
+use crate::event::{Class, Event, EventType};
+use crate::evidence::{Evidence, Scope};
+use crate::hash::{Of, hash};
+use crate::memory::session::device_hash;
+use crate::memory::{Memory, checkout::CheckoutMemory, identity::IdentityMemory, source::SourceMemory};
+use crate::policy::Policy;
+use crate::profile::Profile;
+use crate::record::Position;
+use crate::row::Row;
+use crate::sample::TenantSample;
+use crate::signal::{ALL, Look, WORDS_MAX};
+use crate::subject::Kind;
+use crate::time::{MINUTE_MS, Time};
+use crate::verdict::{Centibans, Level, Mode};
+
+/// An event's time is believed up to this long after the broker's stamp.
+const AHEAD_MAX_MS: i64 = 5 * MINUTE_MS;
+
+/// What one record of one subject looked like.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Observation {
+    /// The event is among the subject's last eight: nothing was learned.
+    pub repeat: bool,
+    pub row: Row,
+    pub spoke: Vec<Spoke>,
+    pub errors: Vec<String>,
+}
+
+/// A signal that spoke, weighed by the policy.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Spoke {
+    /// Place in `signal::ALL`.
+    pub signal: usize,
+    pub evidence: Evidence,
+    pub at_least: Option<Level>,
+}
+
+/// Observes one event of one subject.
+pub fn observe(
+    policy: &Policy,
+    sample: &mut TenantSample,
+    profile: &mut Profile,
+    kind: Kind,
+    event: &Event<'_>,
+    position: &Position,
+) -> Observation {
+    let t = event.time.min(position.appended_at.plus(AHEAD_MAX_MS));
+    let now = profile.memory.now().map_or(t, |before| before.max(t));
+    // Nothing of `profile.risk` is read here: it moves in the decide pass, which may be a whole batch behind.
+    let mut seen = Observation { repeat: false, row: Row::new(kind, Class::Customer, now), spoke: Vec::new(), errors: Vec::new() };
+    if profile.is_repeat(&event.tenant, source_of(event), &event.id) {
+        seen.repeat = true;
+        return seen;
+    }
+    if event.kind.is_control() {
+        declare(profile, kind, event, now, &mut seen.row);
+        return seen;
+    }
+    let row = &mut seen.row;
+    match (kind, &mut profile.memory) {
+        (Kind::Identity, Memory::Identity(memory)) => memory.observe(&policy.learning, sample, event, now, t, row),
+        (Kind::Identity, other) => {
+            let mut memory = Box::<IdentityMemory>::default();
+            memory.observe(&policy.learning, sample, event, now, t, row);
+            *other = Memory::Identity(memory);
+        }
+        (Kind::Source, Memory::Source(memory)) => memory.observe(event, now, t, row),
+        (Kind::Source, other) => {
+            let mut memory = Box::<SourceMemory>::default();
+            memory.observe(event, now, t, row);
+            *other = Memory::Source(memory);
+        }
+        (Kind::Device | Kind::Card, Memory::Instrument(memory)) => memory.observe(event, now, t, row),
+        (Kind::Device | Kind::Card, other) => {
+            let mut memory = Box::<CheckoutMemory>::default();
+            memory.observe(event, now, t, row);
+            *other = Memory::Instrument(memory);
+        }
+        (Kind::Tenant, _) => {}
+    }
+    speak(policy, event, &seen.row, &mut seen.spoke);
+    seen
+}
+
+/// The log that an event comes from, for telling repeats: the provider that wrote it, or the input.
+fn source_of<'a>(event: &'a Event<'_>) -> &'a str {
+    let provider = event.provider.as_ref().and_then(|p| p.instance.as_deref().or(p.product.as_deref()));
+    provider.or(event.origin.as_ref().map(|o| o.topic.as_str())).unwrap_or("")
+}
+
+/// Takes an inventory record in. Other control records teach the features nothing.
+fn declare(profile: &mut Profile, kind: Kind, event: &Event<'_>, now: Time, row: &mut Row) {
+    if let (Kind::Identity, EventType::InventoryIdentity, Some(inventory)) = (kind, event.kind, &event.inventory) {
+        if let Memory::Identity(memory) = &mut profile.memory {
+            memory.declare(inventory);
+        } else {
+            let mut memory = Box::<IdentityMemory>::default();
+            memory.now = now;
+            memory.declare(inventory);
+            profile.memory = Memory::Identity(memory);
+        }
+    }
+    if let Memory::Identity(memory) = &profile.memory {
+        row.class = memory.class();
+    }
+}
+
+/// Asks every signal of the catalogue.
+fn speak(policy: &Policy, event: &Event<'_>, row: &Row, spoke: &mut Vec<Spoke>) {
+    let look = Look { event, row };
+    for (i, signal) in ALL.iter().enumerate() {
+        if !signal.applies_to(row.kind, row.class) {
+            continue;
+        }
+        let settings = &policy.signals[i].by_class[row.class as usize];
+        let Some(said) = (signal.speak)(&look, settings) else { continue };
+        if policy.signals[i].mode == Mode::Shadow {
+            continue;
+        }
+        let weight = Centibans((i64::from(settings.weight.0) * i64::from(said.strength_permille) / 1_000) as i32);
+        let evidence = Evidence {
+            signal: signal.number,
+            weight,
+            at: row.now,
+            floor: None,
+            scope: scope_of(event),
+            observed: cut(said.observed),
+            expected: cut(said.expected),
+            detail: cut(said.detail),
+            events: vec![event.id.as_str().to_owned()],
+            session: event.session_id().map(str::to_owned),
+            credential: event.credential_id().map(str::to_owned),
+            source_ip: event.ip().map(str::to_owned),
+        };
+        spoke.push(Spoke { signal: i, evidence, at_least: settings.at_least });
+    }
+}
+
+fn scope_of(event: &Event<'_>) -> Scope {
+    let of = |kind, value: Option<&str>| value.map_or(0, |v| hash(kind, v.as_bytes()));
+    Scope {
+        session: of(Of::Session, event.session_id()),
+        device: device_hash(event).unwrap_or(0),
+        credential: of(Of::Credential, event.credential_id()),
+        workload: of(Of::Workload, event.source.as_ref().and_then(|s| s.workload.as_deref())),
+    }
+}
+
+/// Words from the log are kept up to `WORDS_MAX` bytes, cut between characters.
+fn cut(mut words: String) -> String {
+    if words.len() > WORDS_MAX {
+        let end = (0..=WORDS_MAX).rev().find(|i| words.is_char_boundary(*i)).unwrap_or(0);
+        words.truncate(end);
+    }
+    words
+}

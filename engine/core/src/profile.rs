@@ -1,0 +1,199 @@
+//! A profile: all that is remembered of one subject. `memory` moves in the observe pass, `risk` in the decide pass, neither in the other.
+
+use crate::containment::Action;
+use crate::event::{Class, Inventory};
+use crate::evidence::Evidence;
+use crate::hash::{Of, hash_parts};
+use crate::memory::Memory;
+use crate::subject::Kind;
+use crate::time::{DAY_MS, Time};
+use crate::verdict::{Centibans, Level, Name};
+use serde::{Deserialize, Serialize};
+
+/// Raised with every change of the layout; an older one is replayed from the log, a newer one refused.
+pub const STATE_VERSION: u32 = 1;
+
+/// Ids of the latest events, against repeats.
+const RECENT_MAX: usize = 8;
+/// Steps of a ladder remembered within one incident.
+pub const STEPS_MAX: usize = 64;
+/// Things planted within one incident.
+pub const PLANTED_MAX: usize = 16;
+
+/// Idle longer than this, an identity or card is absent at load.
+const RETENTION_MS: i64 = 400 * DAY_MS;
+/// The same for sources and devices, which change hands.
+const RETENTION_SHORT_MS: i64 = 30 * DAY_MS;
+
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Profile {
+    recent: Vec<u64>,
+    pub memory: Memory,
+    pub risk: Risk,
+}
+
+/// What is concluded of a subject, and what was already said and asked because of it.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Risk {
+    pub evidence: Vec<Evidence>,
+    pub level: Level,
+    /// The evidence clock and the log time at which it stood there; between events it runs on with log time.
+    pub clock: Time,
+    pub clock_log: Time,
+    /// Class and learning as of the latest event.
+    pub class: Option<Class>,
+    pub learning: bool,
+    pub emitted: Option<Emitted>,
+    /// Events since the last verdict.
+    pub folded: u32,
+    pub incident: Option<Box<Incident>>,
+    /// When to look again, log time.
+    pub due: Option<Time>,
+    /// What the inventory says that a playbook asks for.
+    pub context: Option<Box<Context>>,
+}
+
+/// The last verdict.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Emitted {
+    pub evidence: Centibans,
+    /// Log time.
+    pub at: Time,
+}
+
+/// From the first level above `low` until the evidence has stayed below `release.below_db` for `release.after`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Incident {
+    pub id: String,
+    /// Log time.
+    pub opened_at: Time,
+    /// Since when the evidence has been below the border of release, evidence clock.
+    pub below_since: Option<Time>,
+    pub steps: Vec<StepTaken>,
+    /// What the subject created while it was above `low`.
+    pub planted: Vec<Name>,
+}
+
+/// One action on one target that was proposed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StepTaken {
+    pub action: Action,
+    /// Hash of the target's kind and id.
+    pub target: u64,
+    pub level: Level,
+    pub count: u32,
+}
+
+/// Facts of the inventory that playbooks and requests need.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Context {
+    pub owner: Option<String>,
+    pub criticality: Option<u8>,
+    pub labels: Vec<String>,
+    pub roles: Vec<String>,
+    pub privileged: bool,
+    /// `None`: not known.
+    pub dependents: Option<Vec<String>>,
+}
+
+impl Context {
+    const LIST_MAX: usize = 32;
+
+    pub fn from_inventory(inventory: &Inventory<'_>) -> Context {
+        let list = |l: &[crate::text::Text<'_>]| l.iter().take(Self::LIST_MAX).map(|t| t.as_str().to_owned()).collect();
+        Context {
+            owner: inventory.owner.as_ref().map(|o| o.as_str().to_owned()),
+            criticality: inventory.criticality,
+            labels: list(&inventory.labels),
+            roles: list(&inventory.roles),
+            privileged: inventory.privileged.unwrap_or(false),
+            dependents: inventory.shared_by.as_deref().map(list),
+        }
+    }
+}
+
+#[allow(clippy::derivable_impls)]
+impl Default for Level {
+    fn default() -> Self {
+        Level::Low
+    }
+}
+
+impl Risk {
+    /// The evidence clock at `log_time`: subject time, running on with log time between events.
+    pub fn clock_at(&self, log_time: Time) -> Time {
+        if self.clock_log == Time(0) {
+            return self.clock;
+        }
+        self.clock.plus(log_time.since(self.clock_log).max(0))
+    }
+
+    /// Moves the clock to an event at subject time `now`, read at `log_time`.
+    pub fn advance(&mut self, now: Time, log_time: Time) {
+        self.clock = self.clock_at(log_time).max(now);
+        self.clock_log = log_time;
+    }
+
+    /// The log time at which the evidence clock will stand at `clock`.
+    pub fn log_time_of(&self, clock: Time) -> Time {
+        self.clock_log.plus(clock.since(self.clock))
+    }
+}
+
+impl Profile {
+    /// True for an event that this subject saw among its last eight; remembers it otherwise.
+    pub fn is_repeat(&mut self, tenant: &str, source: &str, id: &str) -> bool {
+        let hash = hash_parts(Of::EventId, &[tenant.as_bytes(), source.as_bytes(), id.as_bytes()]);
+        if self.recent.contains(&hash) {
+            return true;
+        }
+        if self.recent.len() >= RECENT_MAX {
+            self.recent.remove(0);
+        }
+        self.recent.push(hash);
+        false
+    }
+
+    /// Nothing is known: the store need not keep it.
+    pub fn is_empty(&self) -> bool {
+        *self == Profile::default()
+    }
+
+    /// Idle beyond its retention at `now`: absent, whether or not it has been removed.
+    pub fn is_expired(&self, kind: Kind, now: Time) -> bool {
+        let retention = match kind {
+            Kind::Identity | Kind::Card | Kind::Tenant => RETENTION_MS,
+            Kind::Source | Kind::Device => RETENTION_SHORT_MS,
+        };
+        self.memory.now().is_some_and(|last| now.since(last.max(self.risk.clock)) > retention)
+    }
+
+    /// The bytes that the store keeps: the state version, then postcard.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(STATE_VERSION as u8);
+        // Writing into memory cannot fail, and no type here refuses to be written.
+        if let Ok(extended) = postcard::to_extend(self, std::mem::take(out)) {
+            *out = extended;
+        }
+    }
+
+    /// Reads the store's bytes back.
+    pub fn decode(bytes: &[u8]) -> Result<Profile, String> {
+        match bytes.split_first() {
+            Some((version, rest)) if u32::from(*version) == STATE_VERSION => {
+                postcard::from_bytes(rest).map_err(|e| format!("profile of {} bytes: {e}", bytes.len()))
+            }
+            Some((version, _)) => Err(format!("profile of state version {version}, this engine reads {STATE_VERSION}")),
+            None => Err("empty profile".to_owned()),
+        }
+    }
+
+    /// Estimate of the memory it takes, bytes.
+    pub fn weight_bytes(&self) -> usize {
+        size_of::<Profile>()
+            + self.recent.capacity() * 8
+            + self.memory.heap_bytes()
+            + self.risk.evidence.len() * 400
+            + if self.risk.incident.is_some() { 1_000 } else { 0 }
+    }
+}
