@@ -1,5 +1,6 @@
 //! The policy as typed values: parsed once, wrong ones cannot be expressed. `parse` reads the YAML, `docs/policy.md` describes it.
 
+pub mod effective;
 pub mod network;
 pub mod parse;
 pub mod yaml;

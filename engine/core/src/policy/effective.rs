@@ -1,0 +1,217 @@
+//! Everything that is in force, written as a policy that reads back the same (`portcullis policy show --effective`).
+
+use super::{Approvals, Dependents, Emit, Match, Policy, Protected, SignalSettings, Step};
+use crate::event::Class;
+use crate::signal::{self, Signal};
+use crate::subject::Kind;
+use crate::time::Span;
+use crate::verdict::{Centibans, Family, Mode};
+use std::fmt::{Display, Write};
+
+/// The policy as YAML, built-in numbers included; the parameters of the signals carry their meaning and bounds.
+/// `parse` reads it back to an equal policy, the digest apart, which is of the text.
+pub fn effective(policy: &Policy) -> String {
+    let mut out = Writer { text: String::new() };
+    out.line(0, format_args!("# digest: {}", if policy.digest.is_empty() { "none, built in" } else { &policy.digest }));
+    out.line(0, format_args!("version: {}", quoted(&policy.version)));
+    out.line(0, format_args!("mode: {}", policy.mode));
+    out.line(0, format_args!("shadow: {{ all: {}, actions: {} }}", policy.shadow.all, names(&policy.shadow.actions)));
+    let emit = match policy.emit {
+        Emit::Changes => "changes",
+        Emit::Floor => "floor",
+        Emit::All => "all",
+    };
+    out.line(0, format_args!("emit: {emit}"));
+    out.line(0, format_args!("act_within: {}", Span(policy.act_within_ms)));
+    write_numbers(&mut out, policy);
+    write_names(&mut out, policy);
+    out.line(0, "signals:");
+    for (signal, settings) in signal::ALL.iter().zip(&policy.signals) {
+        write_signal(&mut out, signal, settings.mode, &settings.by_class);
+    }
+    write_playbooks(&mut out, policy);
+    write_budgets(&mut out, policy);
+    let Approvals { required_for, expire_after_ms } = &policy.approvals;
+    out.line(0, format_args!("approvals: {{ required_for: {}, expire_after: {} }}", names(required_for), Span(*expire_after_ms)));
+    let release = policy.release;
+    out.line(0, format_args!("release: {{ below_db: {}, after: {} }}", db(release.below), Span(release.after_ms)));
+    out.text
+}
+
+struct Writer {
+    text: String,
+}
+
+impl Writer {
+    fn line(&mut self, indent: usize, line: impl Display) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.text, "{:indent$}{line}", "");
+    }
+}
+
+/// A double-quoted scalar; JSON's escapes are YAML's.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+fn list(items: impl IntoIterator<Item = String>) -> String {
+    format!("[{}]", items.into_iter().collect::<Vec<_>>().join(", "))
+}
+
+fn names<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+    list(items.into_iter().map(|i| i.to_string()))
+}
+
+/// Decibans as they are read: `-35`, `6.5`.
+fn db(weight: Centibans) -> String {
+    format!("{}", weight.db())
+}
+
+fn write_numbers(out: &mut Writer, policy: &Policy) {
+    out.line(0, "prior_db:");
+    for class in Class::ALL {
+        out.line(2, format_args!("{class}: {}", db(policy.priors.class[*class as usize])));
+    }
+    for kind in [Kind::Source, Kind::Device, Kind::Card] {
+        out.line(2, format_args!("{}: {}", kind.name(), db(policy.priors.of(kind, Class::Customer))));
+    }
+    let levels = policy.levels;
+    out.line(
+        0,
+        format_args!("levels_db: {{ medium: {}, high: {}, critical: {} }}", db(levels.medium), db(levels.high), db(levels.critical)),
+    );
+    out.line(0, "half_life:");
+    for family in Family::ALL {
+        out.line(2, format_args!("{family}: {}", Span(policy.half_life_ms[*family as usize])));
+    }
+    out.line(0, "learning:");
+    for class in Class::ALL {
+        let learning = policy.learning[*class as usize];
+        out.line(2, format_args!("{class}: {{ events: {}, days: {} }}", learning.events, learning.days));
+    }
+}
+
+fn write_names(out: &mut Writer, policy: &Policy) {
+    let n = &policy.networks;
+    out.line(0, "networks:");
+    for (name, blocks) in [("own", &n.own), ("partner", &n.partner), ("scanner", &n.scanner), ("gateway", &n.gateway)] {
+        out.line(2, format_args!("{name}: {}", list(blocks.iter().map(|b| quoted(&b.to_string())))));
+    }
+    out.line(0, "lists:");
+    for (name, members) in &policy.lists {
+        out.line(2, format_args!("{}: {}", quoted(name), list(members.iter().map(|m| quoted(m)))));
+    }
+    out.line(0, "protected:");
+    for protected in &policy.protected {
+        match protected {
+            Protected::Identity(id) => out.line(2, format_args!("- {{ identity: {} }}", quoted(id))),
+            Protected::Class(class) => out.line(2, format_args!("- {{ class: {class} }}")),
+            Protected::Network(block) => out.line(2, format_args!("- {{ networks: [{}] }}", quoted(&block.to_string()))),
+        }
+    }
+}
+
+fn write_signal(out: &mut Writer, signal: &Signal, mode: Mode, by_class: &[SignalSettings]) {
+    // What a policy can say is one line for all and others for the classes that the signal speaks of: the others have the line for all.
+    let speaks_of = |class: Class| signal.applies_to(Kind::Identity, class);
+    let all = Class::ALL.iter().copied().find(|c| !speaks_of(*c)).unwrap_or(Class::Customer);
+    let Some(all) = by_class.get(all as usize) else { return };
+    out.line(2, format_args!("{}: # {}", signal.name, signal.family));
+    out.line(4, format_args!("mode: {mode}"));
+    write_settings(out, 4, signal, all);
+    let mut differing = Class::ALL.iter().filter(|c| by_class[**c as usize] != *all).peekable();
+    if differing.peek().is_some() {
+        out.line(4, "by_class:");
+    }
+    for class in differing {
+        out.line(6, format_args!("{class}:"));
+        write_settings(out, 8, signal, &by_class[*class as usize]);
+    }
+}
+
+fn write_settings(out: &mut Writer, indent: usize, signal: &Signal, settings: &SignalSettings) {
+    out.line(indent, format_args!("weight: {} # dB", db(settings.weight)));
+    out.line(indent, format_args!("at_least: {}", settings.at_least.map_or("none", |l| l.name())));
+    for (param, value) in signal.params.iter().zip(settings.params) {
+        let doc = param.doc.replace(['\n', '\r'], " ");
+        out.line(indent, format_args!("{}: {value} # {doc} ({} to {})", param.name, param.least, param.most));
+    }
+}
+
+fn write_playbooks(out: &mut Writer, policy: &Policy) {
+    if policy.playbooks.is_empty() {
+        out.line(0, "playbooks: none");
+        return;
+    }
+    out.line(0, "playbooks:");
+    for playbook in &policy.playbooks {
+        out.line(2, format_args!("- id: {}", quoted(&playbook.id)));
+        out.line(4, format_args!("mode: {}", playbook.mode));
+        out.line(4, format_args!("match: {}", matches(&playbook.matches)));
+        for (level, steps) in [("medium", &playbook.medium), ("high", &playbook.high), ("critical", &playbook.critical)] {
+            if steps.is_empty() {
+                out.line(4, format_args!("{level}: []"));
+                continue;
+            }
+            out.line(4, format_args!("{level}:"));
+            for s in steps {
+                out.line(6, format_args!("- {}", step(s)));
+            }
+        }
+    }
+}
+
+fn matches(m: &Match) -> String {
+    if *m == Match::default() {
+        return "any".to_owned();
+    }
+    let mut parts = Vec::new();
+    if !m.class.is_empty() {
+        parts.push(format!("class: {}", names(&m.class)));
+    }
+    if !m.subject.is_empty() {
+        parts.push(format!("subject: {}", names(m.subject.iter().map(|k| k.name()))));
+    }
+    for (key, value) in [("list", &m.list), ("label", &m.label), ("role", &m.role)] {
+        parts.extend(value.as_ref().map(|v| format!("{key}: {}", quoted(v))));
+    }
+    parts.extend(m.privileged.map(|p| format!("privileged: {p}")));
+    parts.extend(m.criticality_at_least.map(|c| format!("criticality_at_least: {c}")));
+    if !m.dependents.is_empty() {
+        let name = |d: &Dependents| match d {
+            Dependents::Some => "some",
+            Dependents::None => "none",
+            Dependents::Unknown => "unknown",
+        };
+        parts.push(format!("dependents: {}", names(m.dependents.iter().map(name))));
+    }
+    format!("{{ {} }}", parts.join(", "))
+}
+
+fn step(s: &Step) -> String {
+    let mut parts = vec![format!("action: {}", s.action)];
+    parts.extend(s.method.as_ref().map(|m| format!("method: {m}")));
+    if s.approval_required {
+        parts.push("approval: required".to_owned());
+    }
+    parts.extend(s.revert_after_ms.map(|ms| format!("revert_after: {}", Span(ms))));
+    parts.extend(s.grace_ms.map(|ms| format!("grace: {}", Span(ms))));
+    if !s.on_types.is_empty() {
+        let types: Vec<String> = s.on_types.iter().map(|t| format!("'{t}'")).collect();
+        parts.push(format!("when: \"type IN ({})\"", types.join(", ")));
+    }
+    if parts.len() == 1 { s.action.to_string() } else { format!("{{ {} }}", parts.join(", ")) }
+}
+
+fn write_budgets(out: &mut Writer, policy: &Policy) {
+    out.line(0, "budgets:");
+    for b in &policy.budgets {
+        let class = b.class.map_or("any", Class::name);
+        let share = match b.share_of_active_ppm {
+            Some(ppm) => format!(", share_of_active: {}", f64::from(ppm) / 1e6),
+            None => String::new(),
+        };
+        let (action, per, at_most) = (b.action, Span(b.per_ms), b.at_most);
+        out.line(2, format_args!("- {{ action: {action}, class: {class}, per: {per}, at_most: {at_most}{share} }}"));
+    }
+}
