@@ -1,0 +1,128 @@
+//! The schemas in force, the schemas that ever were, and their fingerprints.
+
+use crate::error::DecodeError;
+
+/// One record type of ours.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Record {
+    Event,
+    Control,
+    Verdict,
+    ContainmentRequest,
+    ContainmentDecision,
+    Proposal,
+    Journal,
+}
+
+impl Record {
+    pub const ALL: [Record; 7] = [
+        Record::Event,
+        Record::Control,
+        Record::Verdict,
+        Record::ContainmentRequest,
+        Record::ContainmentDecision,
+        Record::Proposal,
+        Record::Journal,
+    ];
+
+    /// The name of its schema file: `event` is `schemas/avro/event.avsc`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Record::Event => "event",
+            Record::Control => "control",
+            Record::Verdict => "verdict",
+            Record::ContainmentRequest => "containment_request",
+            Record::ContainmentDecision => "containment_decision",
+            Record::Proposal => "proposal",
+            Record::Journal => "journal",
+        }
+    }
+
+    /// The schema in force, JSON: what a schema registry or another program is given.
+    pub const fn schema(self) -> &'static str {
+        match self {
+            Record::Event => include_str!("../../avro/event.avsc"),
+            Record::Control => include_str!("../../avro/control.avsc"),
+            Record::Verdict => include_str!("../../avro/verdict.avsc"),
+            Record::ContainmentRequest => include_str!("../../avro/containment_request.avsc"),
+            Record::ContainmentDecision => include_str!("../../avro/containment_decision.avsc"),
+            Record::Proposal => include_str!("../../avro/proposal.avsc"),
+            Record::Journal => include_str!("../../avro/journal.avsc"),
+        }
+    }
+
+    /// CRC-64-AVRO of the parsing canonical form of [`Record::schema`].
+    pub const fn fingerprint(self) -> u64 {
+        match self {
+            Record::Event => EVENT_1,
+            Record::Control => CONTROL_1,
+            Record::Verdict => VERDICT_1,
+            Record::ContainmentRequest => CONTAINMENT_REQUEST_1,
+            Record::ContainmentDecision => CONTAINMENT_DECISION_1,
+            Record::Proposal => PROPOSAL_1,
+            Record::Journal => JOURNAL_1,
+        }
+    }
+
+    /// What stands before the body: `C3 01` and the fingerprint, little-endian (Avro specification, "Single-object encoding").
+    pub const fn header(self) -> [u8; HEADER_BYTES] {
+        let f = self.fingerprint().to_le_bytes();
+        [0xc3, 0x01, f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7]]
+    }
+}
+
+/// Length of the header of the single-object encoding.
+pub const HEADER_BYTES: usize = 10;
+
+/// Splits single-object bytes into fingerprint and body.
+pub fn split_header(bytes: &[u8]) -> Result<(u64, &[u8]), DecodeError> {
+    match bytes.split_first_chunk::<HEADER_BYTES>() {
+        Some(([0xc3, 0x01, fingerprint @ ..], body)) => Ok((u64::from_le_bytes(*fingerprint), body)),
+        _ => Err(DecodeError::NotSingleObject { length: bytes.len() }),
+    }
+}
+
+/// A schema that was in force once, or is now.
+#[derive(Clone, Copy, Debug)]
+pub struct Released {
+    pub record: Record,
+    /// Counts the schemas of a record type; the greatest is in force.
+    pub version: u32,
+    pub fingerprint: u64,
+    /// The schema as it was released, `schemas/avro/history/NAME-VERSION.avsc`.
+    pub schema: &'static str,
+}
+
+const EVENT_0: u64 = 0x9e4b_0beb_6228_58d8;
+const EVENT_1: u64 = 0x4738_0128_9faa_0849;
+const CONTROL_1: u64 = 0x7eb3_8404_3ab4_c4a7;
+const VERDICT_1: u64 = 0x8cbf_20fd_ac15_b2d0;
+const CONTAINMENT_REQUEST_1: u64 = 0xaabe_b10a_7c7c_6cc3;
+const CONTAINMENT_DECISION_1: u64 = 0x8ed9_f02c_7370_ad27;
+const PROPOSAL_1: u64 = 0xa264_492b_c393_e3b8;
+const JOURNAL_1: u64 = 0x99f4_bd31_63be_ffe7;
+
+macro_rules! released {
+    ($record:ident, $version:literal, $fingerprint:ident, $file:literal) => {
+        Released {
+            record: Record::$record,
+            version: $version,
+            fingerprint: $fingerprint,
+            schema: include_str!(concat!("../../avro/history/", $file)),
+        }
+    };
+}
+
+/// Every schema that bytes may have been written with, oldest first within a record type. Only ever appended to.
+///
+/// `event-0` predates the first release: it lacks what was added last and stands as the rule's permanent test case.
+pub const RELEASED: [Released; 8] = [
+    released!(Event, 0, EVENT_0, "event-0.avsc"),
+    released!(Event, 1, EVENT_1, "event-1.avsc"),
+    released!(Control, 1, CONTROL_1, "control-1.avsc"),
+    released!(Verdict, 1, VERDICT_1, "verdict-1.avsc"),
+    released!(ContainmentRequest, 1, CONTAINMENT_REQUEST_1, "containment_request-1.avsc"),
+    released!(ContainmentDecision, 1, CONTAINMENT_DECISION_1, "containment_decision-1.avsc"),
+    released!(Proposal, 1, PROPOSAL_1, "proposal-1.avsc"),
+    released!(Journal, 1, JOURNAL_1, "journal-1.avsc"),
+];
