@@ -1,1 +1,3 @@
-//! stub
+//! Where bytes come from and go to: files and Kafka, the vendor formats they hold, and what is found out about their sources.
+
+pub mod formats;

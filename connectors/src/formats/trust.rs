@@ -1,0 +1,121 @@
+//! Who may say what: the one place where a decoded record meets what its input is trusted with.
+//!
+//! An input carries behaviour alone unless it is marked `trust: control`, and is believed about the tenant only where it says
+//! `tenant: from_record`. What a record says in `origin` or `stamp` is dropped: INGEST stamps those.
+
+use super::{Input, Item};
+use portcullis_core::event::{DEFAULT_TENANT, Event, Provider};
+use portcullis_core::subject::SEPARATOR;
+use portcullis_core::text::Text;
+
+/// Lets the event through with the input's tenant and provider, or turns it into a fault `not_allowed_here`.
+pub fn admit<'a>(item: Item<'a>, input: &'a Input) -> Item<'a> {
+    let Item::Event(mut event) = item else { return item };
+    if event.kind.is_control() && !input.trust_control {
+        return Item::fault(
+            "type",
+            format!("not_allowed_here: {} may only come from an input marked `trust: control`, which {:?} is not", event.kind, input.name),
+        );
+    }
+    if let Err(item) = settle_tenant(&mut event, input) {
+        return item;
+    }
+    event.origin = None;
+    settle_provider(&mut event, input);
+    Item::Event(event)
+}
+
+/// A record that says `default`, or nothing, names no tenant.
+fn settle_tenant<'a>(event: &mut Event<'a>, input: &'a Input) -> Result<(), Item<'a>> {
+    let of_input = input.tenant.as_deref().unwrap_or(DEFAULT_TENANT);
+    let names_one = event.tenant.as_str() != DEFAULT_TENANT && !event.tenant.is_empty();
+    if !names_one {
+        if event.tenant.as_str() != of_input {
+            event.tenant = Text::borrowed(of_input);
+        }
+    } else if !input.tenant_from_record && event.tenant.as_str() != of_input {
+        return Err(Item::fault(
+            "tenant",
+            format!(
+                "not_allowed_here: the record names tenant {:?}, input {:?} speaks for {of_input:?} (`tenant: from_record` would believe it)",
+                event.tenant, input.name
+            ),
+        ));
+    }
+    if event.tenant.bytes().any(|b| b == SEPARATOR) {
+        return Err(Item::fault("tenant", "contains the control character 0x1f"));
+    }
+    Ok(())
+}
+
+fn settle_provider<'a>(event: &mut Event<'a>, input: &'a Input) {
+    if input.provider_product.is_none() && input.provider_instance.is_none() {
+        return;
+    }
+    let provider = event.provider.get_or_insert_with(Provider::default);
+    if provider.product.is_none() {
+        provider.product = input.provider_product.as_deref().map(Text::borrowed);
+    }
+    if provider.instance.is_none() {
+        provider.instance = input.provider_instance.as_deref().map(Text::borrowed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Format, decode};
+    use super::*;
+
+    fn read(raw: &str, input: &Input) -> String {
+        let mut out = String::new();
+        decode(Format::Native, raw.as_bytes(), input, &mut |_, item| match item {
+            Item::Event(event) => out.push_str(&serde_json::to_string(&event).unwrap()),
+            Item::Fault(fault) => out.push_str(&fault.to_string()),
+            Item::Ignored { kind } => out.push_str(&kind),
+        });
+        out
+    }
+
+    const LOGIN: &str = r#"{"time":1760000000000,"type":"auth.login","identity":{"id":"u"}"#;
+
+    #[test]
+    fn control_needs_trust() {
+        let inventory = r#"{"time":1760000000000,"type":"inventory.identity","identity":{"id":"u"},"inventory":{"owner":"o"}}"#;
+        let mut input = Input::behaviour("auth-log", None);
+        assert!(read(inventory, &input).starts_with("type: not_allowed_here: inventory.identity"));
+        input.trust_control = true;
+        assert!(read(inventory, &input).contains("\"owner\":\"o\""));
+        assert!(read(inventory, &Input::operator("f")).contains("\"owner\":\"o\""));
+    }
+
+    #[test]
+    fn the_tenant_is_the_inputs() {
+        let named = format!("{LOGIN},\"tenant\":\"other\"}}");
+        let silent = format!("{LOGIN}}}");
+        let mut input = Input::behaviour("auth-log", Some("retail-ch"));
+        assert!(read(&named, &input).starts_with("tenant: not_allowed_here"));
+        assert!(read(&silent, &input).contains("\"tenant\":\"retail-ch\""));
+        input.tenant_from_record = true;
+        assert!(read(&named, &input).contains("\"tenant\":\"other\""));
+        assert!(read(&silent, &input).contains("\"tenant\":\"retail-ch\""));
+        assert!(read(&format!("{LOGIN},\"tenant\":\"a\\u001fb\"}}"), &input).contains("0x1f"));
+    }
+
+    #[test]
+    fn origin_and_stamp_are_ours() {
+        let forged = format!(
+            "{LOGIN},\"origin\":{{\"cluster\":\"x\",\"topic\":\"y\",\"partition\":0,\"offset\":1,\"index\":0}},\"stamp\":{{\"inventoried\":true,\"agent_class\":\"cli\"}}}}"
+        );
+        let event = read(&forged, &Input::operator("f"));
+        assert!(!event.contains("origin") && !event.contains("stamp"), "{event}");
+    }
+
+    #[test]
+    fn the_provider_is_filled_in_where_the_record_is_silent() {
+        let mut input = Input::behaviour("keycloak", None);
+        input.provider_product = Some("keycloak".into());
+        input.provider_instance = Some("https://idp.example/realms/lab".into());
+        let event = read(&format!("{LOGIN},\"provider\":{{\"product\":\"k2\"}}}}"), &input);
+        assert!(event.contains(r#""provider":{"product":"k2","instance":"https://idp.example/realms/lab"}"#), "{event}");
+    }
+}
