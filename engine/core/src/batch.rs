@@ -5,7 +5,7 @@
 
 use crate::decide::{self, Ground};
 use crate::event::Event;
-use crate::observe::{Observation, observe};
+use crate::observe::observe;
 use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::record::{Control, Output, Position, Sample};
@@ -17,13 +17,17 @@ use std::collections::BTreeMap;
 
 /// Where the profiles of a batch are: the store's overlay, or a map in tests. Slots are given by the store and live for one batch.
 pub trait Shelf {
-    /// The slot of a subject's key, loaded already or loaded now.
-    fn slot(&mut self, key: &[u8]) -> u32;
-    fn profile(&mut self, slot: u32) -> &mut Profile;
-    /// The earliest timer due at or before `until`, ties by key, with its due time. It is taken away.
-    fn take_timer(&mut self, until: Time) -> Option<(Time, Vec<u8>)>;
+    type Slot: Copy;
+    /// What can go wrong with the store; nothing in memory.
+    type Fault;
+    /// The slot of a subject's key, the same for the same key.
+    fn slot(&mut self, key: &[u8]) -> Result<Self::Slot, Self::Fault>;
+    /// The profile in a slot, empty where nothing is known yet.
+    fn profile(&mut self, slot: Self::Slot) -> &mut Profile;
+    /// The earliest timer due at or before `until`, ties by key, with its due time, key and slot. It is taken away.
+    fn take_timer(&mut self, until: Time) -> Result<Option<(Time, Vec<u8>, Self::Slot)>, Self::Fault>;
     /// At most one timer a subject; `None` takes it away.
-    fn set_timer(&mut self, slot: u32, key: &[u8], due: Option<Time>);
+    fn set_timer(&mut self, slot: Self::Slot, due: Option<Time>);
 }
 
 /// One record of a batch. The key is the subject's.
@@ -58,19 +62,22 @@ pub struct Counts {
 /// The tenants that a partition keeps samples of; beyond it they share one.
 const TENANTS_MAX: usize = 1_024;
 
-/// Runs the three passes. `outputs[i]` are the outputs of entry `i`, those of timers that fired before it first.
-pub fn apply(
+/// Runs the three passes. `out` gets the outputs in order; those of timers that fired before a record stand before the record's own.
+///
+/// # Errors
+/// What the shelf says; the batch is then to be aborted.
+pub fn apply<S: Shelf>(
     policy: &Policy,
     topic: &str,
     state: &mut PartitionState,
-    shelf: &mut dyn Shelf,
+    shelf: &mut S,
     entries: &[Entry<'_, '_>],
     out: &mut Vec<Output>,
-) -> Counts {
+) -> Result<Counts, S::Fault> {
     let mut counts = Counts::default();
 
     // observe
-    let mut seen: Vec<Option<(u32, SubjectRef<'_>, Observation, Option<Sample>)>> = Vec::with_capacity(entries.len());
+    let mut seen = Vec::with_capacity(entries.len());
     let mut log_time = state.log_time;
     for entry in entries {
         log_time = log_time.max(entry.position.appended_at);
@@ -78,19 +85,17 @@ pub fn apply(
             seen.push(None);
             continue;
         };
-        let slot = shelf.slot(entry.key);
+        let slot = shelf.slot(entry.key)?;
         let (sample, tenant) = sample_of(&mut state.samples, subject.tenant);
         let profile = shelf.profile(slot);
-        if profile.is_expired(subject.kind, log_time) {
-            *profile = Profile::default();
-        }
+        profile.begin_observe(log_time);
         let observation = observe(policy, sample, profile, subject.kind, event, &entry.position);
         match observation.repeat {
             true => counts.repeats += 1,
             false => counts.judged += 1,
         }
         let published = publish_sample(sample, &mut state.published, &tenant, subject, log_time, entry.position.partition);
-        seen.push(Some((slot, subject, observation, published)));
+        seen.push(Some((slot, subject, event, observation, published)));
     }
 
     // rules: none in this version; their evaluator takes the rows of `seen` and adds to what spoke.
@@ -99,32 +104,39 @@ pub fn apply(
     let mut log_time = state.log_time;
     for (entry, seen) in entries.iter().zip(seen) {
         log_time = log_time.max(entry.position.appended_at);
-        fire_timers(policy, topic, shelf, log_time, entry.position, out);
-        let (Some(event), Some((slot, subject, observation, sample))) = (entry.event, seen) else { continue };
+        fire_timers(policy, topic, shelf, log_time, entry.position, out)?;
+        let Some((slot, subject, event, observation, sample)) = seen else { continue };
         let ground = Ground { policy, topic, position: entry.position, log_time };
         let profile = shelf.profile(slot);
         let before = profile.risk.due;
         decide::decide(&ground, subject, profile, event, observation, out);
         let due = profile.risk.due;
         if due != before {
-            shelf.set_timer(slot, entry.key, due);
+            shelf.set_timer(slot, due);
         }
         out.extend(sample.map(|s| Output::ToGate(Control::Sample(s))));
     }
     state.log_time = log_time;
-    counts
+    Ok(counts)
 }
 
 /// Fires every timer due at or before `log_time`, in due order, each at its own due time.
-fn fire_timers(policy: &Policy, topic: &str, shelf: &mut dyn Shelf, log_time: Time, position: Position, out: &mut Vec<Output>) {
-    while let Some((due, key)) = shelf.take_timer(log_time) {
+fn fire_timers<S: Shelf>(
+    policy: &Policy,
+    topic: &str,
+    shelf: &mut S,
+    log_time: Time,
+    position: Position,
+    out: &mut Vec<Output>,
+) -> Result<(), S::Fault> {
+    while let Some((due, key, slot)) = shelf.take_timer(log_time)? {
         let Some(subject) = SubjectRef::from_key(&key) else { continue };
-        let slot = shelf.slot(&key);
         let profile = shelf.profile(slot);
         decide::fire(&Ground { policy, topic, position, log_time: due }, subject, profile, out);
         let again = profile.risk.due;
-        shelf.set_timer(slot, &key, again);
+        shelf.set_timer(slot, again);
     }
+    Ok(())
 }
 
 /// The sample of a tenant, and the name it is kept under.
@@ -159,8 +171,9 @@ fn publish_sample(
 pub struct MemoryShelf {
     index: BTreeMap<Vec<u8>, u32>,
     profiles: Vec<Profile>,
+    keys: Vec<Vec<u8>>,
     timers: std::collections::BTreeSet<(Time, Vec<u8>)>,
-    due: BTreeMap<Vec<u8>, Time>,
+    due: BTreeMap<u32, Time>,
 }
 
 impl MemoryShelf {
@@ -171,37 +184,42 @@ impl MemoryShelf {
 }
 
 impl Shelf for MemoryShelf {
-    fn slot(&mut self, key: &[u8]) -> u32 {
+    type Slot = u32;
+    type Fault = std::convert::Infallible;
+
+    fn slot(&mut self, key: &[u8]) -> Result<u32, Self::Fault> {
         if let Some(slot) = self.index.get(key) {
-            return *slot;
+            return Ok(*slot);
         }
         let slot = self.profiles.len() as u32;
         self.profiles.push(Profile::default());
+        self.keys.push(key.to_vec());
         self.index.insert(key.to_vec(), slot);
-        slot
+        Ok(slot)
     }
 
     fn profile(&mut self, slot: u32) -> &mut Profile {
         &mut self.profiles[slot as usize]
     }
 
-    fn take_timer(&mut self, until: Time) -> Option<(Time, Vec<u8>)> {
-        let (due, _) = self.timers.first()?;
-        if *due > until {
-            return None;
+    fn take_timer(&mut self, until: Time) -> Result<Option<(Time, Vec<u8>, u32)>, Self::Fault> {
+        if self.timers.first().is_none_or(|(due, _)| *due > until) {
+            return Ok(None);
         }
-        let (due, key) = self.timers.pop_first()?;
-        self.due.remove(&key);
-        Some((due, key))
+        let Some((due, key)) = self.timers.pop_first() else { return Ok(None) };
+        let slot = self.slot(&key)?;
+        self.due.remove(&slot);
+        Ok(Some((due, key, slot)))
     }
 
-    fn set_timer(&mut self, _slot: u32, key: &[u8], due: Option<Time>) {
-        if let Some(old) = self.due.remove(key) {
-            self.timers.remove(&(old, key.to_vec()));
+    fn set_timer(&mut self, slot: u32, due: Option<Time>) {
+        let key = &self.keys[slot as usize];
+        if let Some(old) = self.due.remove(&slot) {
+            self.timers.remove(&(old, key.clone()));
         }
         if let Some(due) = due {
-            self.timers.insert((due, key.to_vec()));
-            self.due.insert(key.to_vec(), due);
+            self.timers.insert((due, key.clone()));
+            self.due.insert(slot, due);
         }
     }
 }

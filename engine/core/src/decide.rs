@@ -46,6 +46,7 @@ pub fn decide(
     seen: Observation,
     out: &mut Vec<Output>,
 ) {
+    profile.begin_decide(subject.kind, ground.log_time);
     if seen.repeat {
         return;
     }
@@ -111,7 +112,7 @@ pub fn fire(ground: &Ground<'_>, subject: SubjectRef<'_>, profile: &mut Profile,
         remember_emitted(risk, &sum, level, ground.log_time);
     }
     if let Some(incident) = &mut risk.incident {
-        if sum.total < policy.release.below && level == Level::Low {
+        if sum.total < release_border(policy, prior) && level == Level::Low {
             let since = *incident.below_since.get_or_insert(risk.clock);
             if risk.clock.since(since) >= policy.release.after_ms {
                 let closed = IncidentClosed { tenant: subject.tenant.to_owned(), incident: incident.id.clone(), at: ground.log_time };
@@ -176,6 +177,11 @@ fn is_due(emit: Emit, risk: &Risk, sum: &Sum, level: Level, log_time: Time) -> b
     }
 }
 
+/// Below this an incident may end: what the policy says, or 5 dB above a prior that is no lower than that.
+fn release_border(policy: &Policy, prior: Centibans) -> Centibans {
+    policy.release.below.max(Centibans(prior.0 + 50)).min(policy.levels.medium)
+}
+
 fn remember_emitted(risk: &mut Risk, sum: &Sum, level: Level, log_time: Time) {
     risk.level = level;
     risk.folded = 0;
@@ -193,9 +199,9 @@ fn settle(ground: &Ground<'_>, risk: &mut Risk, prior: Centibans, sum: &Sum) {
     let clock_due = if risk.level > Level::Low {
         incident.below_since = None;
         evidence::falls_below(held, policy, prior, risk.clock, risk.level)
-    } else if sum.total >= policy.release.below {
+    } else if sum.total >= release_border(policy, prior) {
         incident.below_since = None;
-        evidence::total_falls_below(held, policy, prior, risk.clock, policy.release.below)
+        evidence::total_falls_below(held, policy, prior, risk.clock, release_border(policy, prior))
     } else {
         let since = *incident.below_since.get_or_insert(risk.clock);
         Some(since.plus(policy.release.after_ms))

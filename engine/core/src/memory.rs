@@ -19,7 +19,8 @@ pub enum Memory {
     Nothing,
     Identity(Box<IdentityMemory>),
     Source(Box<SourceMemory>),
-    Instrument(Box<checkout::CheckoutMemory>),
+    Device(Box<checkout::CheckoutMemory>),
+    Card(Box<checkout::CheckoutMemory>),
 }
 
 impl Memory {
@@ -29,7 +30,7 @@ impl Memory {
             Memory::Nothing => None,
             Memory::Identity(m) => Some(m.now),
             Memory::Source(m) => Some(m.now),
-            Memory::Instrument(m) => Some(m.now),
+            Memory::Device(m) | Memory::Card(m) => Some(m.now),
         }
     }
 
@@ -39,7 +40,7 @@ impl Memory {
             Memory::Nothing => 0,
             Memory::Identity(m) => size_of::<IdentityMemory>() + m.heap_bytes(),
             Memory::Source(m) => size_of::<SourceMemory>() + m.heap_bytes(),
-            Memory::Instrument(m) => size_of::<checkout::CheckoutMemory>() + m.heap_bytes(),
+            Memory::Device(m) | Memory::Card(m) => size_of::<checkout::CheckoutMemory>() + m.heap_bytes(),
         }
     }
 }

@@ -72,11 +72,11 @@ pub fn observe(
             memory.observe(event, now, t, row);
             *other = Memory::Source(memory);
         }
-        (Kind::Device | Kind::Card, Memory::Instrument(memory)) => memory.observe(event, now, t, row),
+        (Kind::Device, Memory::Device(memory)) | (Kind::Card, Memory::Card(memory)) => memory.observe(event, now, t, row),
         (Kind::Device | Kind::Card, other) => {
             let mut memory = Box::<CheckoutMemory>::default();
             memory.observe(event, now, t, row);
-            *other = Memory::Instrument(memory);
+            *other = if kind == Kind::Device { Memory::Device(memory) } else { Memory::Card(memory) };
         }
         (Kind::Tenant, _) => {}
     }

@@ -28,6 +28,8 @@ const RETENTION_SHORT_MS: i64 = 30 * DAY_MS;
 #[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Profile {
     recent: Vec<u64>,
+    /// Log time of the latest record that was observed.
+    observed_at: Time,
     pub memory: Memory,
     pub risk: Risk,
 }
@@ -40,6 +42,8 @@ pub struct Risk {
     /// The evidence clock and the log time at which it stood there; between events it runs on with log time.
     pub clock: Time,
     pub clock_log: Time,
+    /// Log time of the latest record that was decided on.
+    decided_at: Time,
     /// Class and learning as of the latest event.
     pub class: Option<Class>,
     pub learning: bool,
@@ -159,13 +163,40 @@ impl Profile {
         *self == Profile::default()
     }
 
-    /// Idle beyond its retention at `now`: absent, whether or not it has been removed.
-    pub fn is_expired(&self, kind: Kind, now: Time) -> bool {
-        let retention = match kind {
+    fn retention_ms(&self) -> i64 {
+        match self.memory {
+            Memory::Nothing | Memory::Identity(_) | Memory::Card(_) => RETENTION_MS,
+            Memory::Source(_) | Memory::Device(_) => RETENTION_SHORT_MS,
+        }
+    }
+
+    /// Both passes would find it idle beyond its retention at `log_time`, and begin anew: the store need not keep it.
+    pub fn is_expired(&self, log_time: Time) -> bool {
+        let last = self.observed_at.max(self.risk.decided_at);
+        last != Time(0) && log_time.since(last) > self.retention_ms()
+    }
+
+    /// To be called by the observe pass at each record: what idled beyond its retention is forgotten, whether or not it has been removed.
+    ///
+    /// Each pass forgets its own part, because in a batch the other pass is at another record.
+    pub fn begin_observe(&mut self, log_time: Time) {
+        if self.observed_at != Time(0) && log_time.since(self.observed_at) > self.retention_ms() {
+            self.memory = Memory::Nothing;
+            self.recent.clear();
+        }
+        self.observed_at = log_time;
+    }
+
+    /// The same for the decide pass. `kind` and not the memory says how long, for the memory may be of a later record.
+    pub fn begin_decide(&mut self, kind: Kind, log_time: Time) {
+        let retention_ms = match kind {
             Kind::Identity | Kind::Card | Kind::Tenant => RETENTION_MS,
             Kind::Source | Kind::Device => RETENTION_SHORT_MS,
         };
-        self.memory.now().is_some_and(|last| now.since(last.max(self.risk.clock)) > retention)
+        if self.risk.decided_at != Time(0) && log_time.since(self.risk.decided_at) > retention_ms {
+            self.risk = Risk::default();
+        }
+        self.risk.decided_at = log_time;
     }
 
     /// The bytes that the store keeps: the state version, then postcard.

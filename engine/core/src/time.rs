@@ -65,7 +65,7 @@ impl fmt::Debug for Time {
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
+        if s.is_human_readable() { s.collect_str(self) } else { s.serialize_i64(self.0) }
     }
 }
 
@@ -87,7 +87,7 @@ impl<'de> Deserialize<'de> for Time {
                 Time::parse(v).ok_or_else(|| E::invalid_value(de::Unexpected::Str(v), &self))
             }
         }
-        d.deserialize_any(Visitor)
+        if d.is_human_readable() { d.deserialize_any(Visitor) } else { i64::deserialize(d).map(Time) }
     }
 }
 
@@ -125,7 +125,7 @@ impl fmt::Display for Span {
 
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
+        if s.is_human_readable() { s.collect_str(self) } else { s.serialize_i64(self.0) }
     }
 }
 
@@ -151,7 +151,7 @@ impl<'de> Deserialize<'de> for Span {
                 Span::parse(v).ok_or_else(|| E::invalid_value(de::Unexpected::Str(v), &self))
             }
         }
-        d.deserialize_any(Visitor)
+        if d.is_human_readable() { d.deserialize_any(Visitor) } else { i64::deserialize(d).map(Span) }
     }
 }
 
