@@ -35,6 +35,7 @@ mod shared;
 mod store;
 mod timers;
 mod value;
+mod values;
 
 pub use fault::StateFault;
 pub use identity::PartitionIdentity;

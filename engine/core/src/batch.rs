@@ -10,25 +10,11 @@ use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::record::{Control, Output, Position, Sample};
 use crate::sample::TenantSample;
+use crate::shelf::Shelf;
 use crate::subject::{Kind, SubjectRef};
 use crate::time::{MINUTE_MS, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// Where the profiles of a batch are: the store's overlay, or a map in tests. Slots are given by the store and live for one batch.
-pub trait Shelf {
-    type Slot: Copy;
-    /// What can go wrong with the store; nothing in memory.
-    type Fault;
-    /// The slot of a subject's key, the same for the same key.
-    fn slot(&mut self, key: &[u8]) -> Result<Self::Slot, Self::Fault>;
-    /// The profile in a slot, empty where nothing is known yet.
-    fn profile(&mut self, slot: Self::Slot) -> &mut Profile;
-    /// The earliest timer due at or before `until`, ties by key, with its due time, key and slot. It is taken away.
-    fn take_timer(&mut self, until: Time) -> Result<Option<(Time, Vec<u8>, Self::Slot)>, Self::Fault>;
-    /// At most one timer a subject; `None` takes it away.
-    fn set_timer(&mut self, slot: Self::Slot, due: Option<Time>);
-}
 
 /// One record of a batch. The key is the subject's.
 #[derive(Clone, Debug)]
@@ -66,7 +52,7 @@ const TENANTS_MAX: usize = 1_024;
 ///
 /// # Errors
 /// What the shelf says; the batch is then to be aborted.
-pub fn apply<S: Shelf>(
+pub fn apply<S: Shelf<Value = Profile>>(
     policy: &Policy,
     topic: &str,
     state: &mut PartitionState,
@@ -87,7 +73,7 @@ pub fn apply<S: Shelf>(
         };
         let slot = shelf.slot(entry.key)?;
         let (sample, tenant) = sample_of(&mut state.samples, subject.tenant);
-        let profile = shelf.profile(slot);
+        let profile = shelf.value(slot);
         profile.begin_observe(log_time);
         let observation = observe(policy, sample, profile, subject.kind, event, &entry.position);
         match observation.repeat {
@@ -107,7 +93,7 @@ pub fn apply<S: Shelf>(
         fire_timers(policy, topic, shelf, log_time, entry.position, out)?;
         let Some((slot, subject, event, observation, sample)) = seen else { continue };
         let ground = Ground { policy, topic, position: entry.position, log_time };
-        let profile = shelf.profile(slot);
+        let profile = shelf.value(slot);
         let before = profile.risk.due;
         decide::decide(&ground, subject, profile, event, observation, out);
         let due = profile.risk.due;
@@ -121,7 +107,7 @@ pub fn apply<S: Shelf>(
 }
 
 /// Fires every timer due at or before `log_time`, in due order, each at its own due time.
-fn fire_timers<S: Shelf>(
+fn fire_timers<S: Shelf<Value = Profile>>(
     policy: &Policy,
     topic: &str,
     shelf: &mut S,
@@ -131,7 +117,7 @@ fn fire_timers<S: Shelf>(
 ) -> Result<(), S::Fault> {
     while let Some((due, key, slot)) = shelf.take_timer(log_time)? {
         let Some(subject) = SubjectRef::from_key(&key) else { continue };
-        let profile = shelf.profile(slot);
+        let profile = shelf.value(slot);
         decide::fire(&Ground { policy, topic, position, log_time: due }, subject, profile, out);
         let again = profile.risk.due;
         shelf.set_timer(slot, again);
@@ -164,62 +150,4 @@ fn publish_sample(
         None => drop(published.insert(tenant.to_owned(), minute)),
     }
     Some(Sample { tenant: tenant.to_owned(), partition, active: sample.active(), at: log_time })
-}
-
-/// Profiles in memory: for tests, the reference model and the micro-benches.
-#[derive(Clone, Default, Debug)]
-pub struct MemoryShelf {
-    index: BTreeMap<Vec<u8>, u32>,
-    profiles: Vec<Profile>,
-    keys: Vec<Vec<u8>>,
-    timers: std::collections::BTreeSet<(Time, Vec<u8>)>,
-    due: BTreeMap<u32, Time>,
-}
-
-impl MemoryShelf {
-    /// Every profile with its key, in key order.
-    pub fn profiles(&self) -> impl Iterator<Item = (&[u8], &Profile)> {
-        self.index.iter().map(|(key, slot)| (key.as_slice(), &self.profiles[*slot as usize]))
-    }
-}
-
-impl Shelf for MemoryShelf {
-    type Slot = u32;
-    type Fault = std::convert::Infallible;
-
-    fn slot(&mut self, key: &[u8]) -> Result<u32, Self::Fault> {
-        if let Some(slot) = self.index.get(key) {
-            return Ok(*slot);
-        }
-        let slot = self.profiles.len() as u32;
-        self.profiles.push(Profile::default());
-        self.keys.push(key.to_vec());
-        self.index.insert(key.to_vec(), slot);
-        Ok(slot)
-    }
-
-    fn profile(&mut self, slot: u32) -> &mut Profile {
-        &mut self.profiles[slot as usize]
-    }
-
-    fn take_timer(&mut self, until: Time) -> Result<Option<(Time, Vec<u8>, u32)>, Self::Fault> {
-        if self.timers.first().is_none_or(|(due, _)| *due > until) {
-            return Ok(None);
-        }
-        let Some((due, key)) = self.timers.pop_first() else { return Ok(None) };
-        let slot = self.slot(&key)?;
-        self.due.remove(&slot);
-        Ok(Some((due, key, slot)))
-    }
-
-    fn set_timer(&mut self, slot: u32, due: Option<Time>) {
-        let key = &self.keys[slot as usize];
-        if let Some(old) = self.due.remove(&slot) {
-            self.timers.remove(&(old, key.clone()));
-        }
-        if let Some(due) = due {
-            self.timers.insert((due, key.clone()));
-            self.due.insert(slot, due);
-        }
-    }
 }

@@ -7,7 +7,10 @@ use crate::event::Class;
 use crate::hash::{Of, hash_parts};
 use crate::id::id;
 use crate::policy::{Budget, Policy, Protected};
+use crate::profile::STATE_VERSION;
 use crate::record::{Control, GateRecord, Output, Position};
+use crate::shelf::Shelf;
+use crate::subject::{Kind, SubjectRef};
 use crate::time::{DAY_MS, MINUTE_MS, Time};
 use crate::verdict::Mode;
 use serde::{Deserialize, Serialize};
@@ -53,6 +56,35 @@ pub struct Held {
 }
 
 impl GateState {
+    /// The bytes that the store keeps: the state version, then CBOR (RFC 8949), which copes with the optional fields of proposals.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.push(STATE_VERSION as u8);
+        // Writing into memory cannot fail, and no type here refuses to be written.
+        let _infallible = ciborium::into_writer(self, out);
+    }
+
+    /// Reads the store's bytes back.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn decode(bytes: &[u8]) -> Result<GateState, String> {
+        match bytes.split_first() {
+            Some((version, rest)) if u32::from(*version) == STATE_VERSION => {
+                ciborium::from_reader(rest).map_err(|e| format!("gate state of {} bytes: {e}", bytes.len()))
+            }
+            Some((version, _)) => Err(format!("gate state of version {version}, this engine reads {STATE_VERSION}")),
+            None => Err("empty gate state".to_owned()),
+        }
+    }
+
+    /// Estimate of the memory it takes, bytes.
+    pub fn weight_bytes(&self) -> usize {
+        size_of::<GateState>()
+            + self.incidents.len() * 200
+            + self.held.len() * 2_000
+            + self.spent.values().map(|s| 8 * s.len()).sum::<usize>()
+    }
+
     /// When something held expires next, log time.
     pub fn due(&self) -> Option<Time> {
         self.held.values().map(|h| h.expires_at).min()
@@ -68,16 +100,63 @@ impl GateState {
     }
 }
 
-/// Applies one record of the gate's log to the state of its tenant.
-pub fn apply(policy: &Policy, state: &mut GateState, record: &GateRecord<'_>, position: &Position, out: &mut Vec<Output>) {
-    state.log_time = state.log_time.max(position.appended_at);
-    expire(policy, state, out);
+/// One record of the gate's log, about one tenant.
+#[derive(Clone, Debug)]
+pub struct Entry<'a, 'e> {
+    pub position: Position,
+    /// `None` for records about no tenant (ticks): time passes.
+    pub tenant: Option<&'a str>,
+    pub record: &'a GateRecord<'e>,
+}
+
+/// Applies a batch of the gate's log, in order. `log_time` is the partition's running maximum and is moved.
+///
+/// # Errors
+/// What the shelf says; the batch is then to be aborted.
+pub fn apply<S: Shelf<Value = GateState>>(
+    policy: &Policy,
+    log_time: &mut Time,
+    shelf: &mut S,
+    entries: &[Entry<'_, '_>],
+    out: &mut Vec<Output>,
+) -> Result<(), S::Fault> {
+    for entry in entries {
+        *log_time = (*log_time).max(entry.position.appended_at);
+        while let Some((due, _, slot)) = shelf.take_timer(*log_time)? {
+            let state = shelf.value(slot);
+            state.log_time = state.log_time.max(due);
+            expire(policy, state, out);
+            let again = state.due();
+            shelf.set_timer(slot, again);
+        }
+        let Some(tenant) = entry.tenant else { continue };
+        let slot = shelf.slot(&SubjectRef { kind: Kind::Tenant, tenant, id: tenant }.key())?;
+        let state = shelf.value(slot);
+        let before = state.due();
+        state.log_time = state.log_time.max(*log_time);
+        match entry.record {
+            GateRecord::Proposal(proposal) => decide(policy, state, proposal, out),
+            GateRecord::Control(Control::IncidentClosed(closed)) => drop(state.incidents.remove(&closed.incident)),
+            GateRecord::Control(Control::Sample(sample)) => drop(state.samples.insert(sample.partition, (sample.active, sample.at))),
+            // A policy is adopted by the caller; a tick only moves the time; outcomes and labels teach nothing yet.
+            GateRecord::Control(Control::Policy(_) | Control::Tick(_)) | GateRecord::Event(_) => {}
+        }
+        let due = state.due();
+        if due != before {
+            shelf.set_timer(slot, due);
+        }
+    }
+    Ok(())
+}
+
+/// The tenant that a record of the gate's log is about.
+pub fn tenant_of<'r>(record: &'r GateRecord<'_>) -> Option<&'r str> {
     match record {
-        GateRecord::Proposal(proposal) => decide(policy, state, proposal, out),
-        GateRecord::Control(Control::IncidentClosed(closed)) => drop(state.incidents.remove(&closed.incident)),
-        GateRecord::Control(Control::Sample(sample)) => drop(state.samples.insert(sample.partition, (sample.active, sample.at))),
-        // A policy is adopted by the caller; a tick only moves the time; outcomes and labels teach nothing yet.
-        GateRecord::Control(Control::Policy(_) | Control::Tick(_)) | GateRecord::Event(_) => {}
+        GateRecord::Proposal(proposal) => Some(&proposal.tenant),
+        GateRecord::Event(event) => Some(&event.tenant),
+        GateRecord::Control(Control::IncidentClosed(closed)) => Some(&closed.tenant),
+        GateRecord::Control(Control::Sample(sample)) => Some(&sample.tenant),
+        GateRecord::Control(Control::Policy(_) | Control::Tick(_)) => None,
     }
 }
 

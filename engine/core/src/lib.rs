@@ -24,6 +24,7 @@ pub mod record;
 pub mod row;
 pub mod sample;
 pub mod seen;
+pub mod shelf;
 pub mod signal;
 pub mod subject;
 pub mod text;

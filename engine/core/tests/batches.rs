@@ -124,7 +124,7 @@ proptest! {
     #[test]
     fn profiles_survive_the_store(log in log()) {
         let run = Run::over(&eager(Emit::Changes), &log, &[5]);
-        for (_, profile) in run.shelf.profiles() {
+        for (_, profile) in run.shelf.iter() {
             let mut bytes = Vec::new();
             profile.encode(&mut bytes);
             prop_assert_eq!(&Profile::decode(&bytes).unwrap(), profile);

@@ -1,11 +1,13 @@
 //! A log in memory and what the core makes of it.
 #![allow(dead_code)]
 
-use portcullis_core::batch::{Entry, MemoryShelf, PartitionState, apply};
+use portcullis_core::batch::{Entry, PartitionState, apply};
 use portcullis_core::event::Event;
 use portcullis_core::fanout::subjects_owned;
 use portcullis_core::policy::Policy;
+use portcullis_core::profile::Profile;
 use portcullis_core::record::{Output, Position};
+use portcullis_core::shelf::MemoryShelf;
 use portcullis_core::time::Time;
 use portcullis_core::verdict::Verdict;
 
@@ -44,7 +46,7 @@ impl Log {
 /// The core over a log, in batches of the given sizes (repeated).
 pub struct Run {
     pub outputs: Vec<Output>,
-    pub shelf: MemoryShelf,
+    pub shelf: MemoryShelf<Profile>,
     pub state: PartitionState,
 }
 
@@ -73,7 +75,7 @@ impl Run {
     /// Outputs, profiles and partition state as bytes.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{:?}", self.outputs).into_bytes();
-        for (key, profile) in self.shelf.profiles() {
+        for (key, profile) in self.shelf.iter() {
             bytes.extend_from_slice(key);
             profile.encode(&mut bytes);
         }
