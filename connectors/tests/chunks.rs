@@ -37,10 +37,13 @@ fn read(bytes: &[u8], sizes: Vec<usize>, record_bytes_max: usize, batch_bytes: u
 }
 
 fn json() -> impl Strategy<Value = serde_json::Value> {
-    let leaf = prop_oneof![Just(serde_json::Value::Null), any::<i32>().prop_map(Into::into), "[ -~\\n\"{}\\[\\],]{0,12}".prop_map(Into::into)];
+    let leaf =
+        prop_oneof![Just(serde_json::Value::Null), any::<i32>().prop_map(Into::into), "[ -~\\n\"{}\\[\\],]{0,12}".prop_map(Into::into)];
     leaf.prop_recursive(3, 16, 4, |inner| {
-        prop_oneof![prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into), prop::collection::btree_map("[a-zR{\\[]{1,8}", inner, 0..4)
-            .prop_map(|m| serde_json::Value::Object(m.into_iter().collect()))]
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            prop::collection::btree_map("[a-zR{\\[]{1,8}", inner, 0..4).prop_map(|m| serde_json::Value::Object(m.into_iter().collect()))
+        ]
     })
 }
 
@@ -127,14 +130,13 @@ proptest! {
     #[test]
     fn no_swapped_value_panics_in_any_format(which in 0usize..SEEDS.len(), path in prop::collection::vec(any::<prop::sample::Index>(), 1..5), value in json()) {
         let mut seed: serde_json::Value = serde_json::from_str(SEEDS[which]).unwrap();
-        let mut here = &mut seed;
+        let mut pointer = String::new();
         for step in &path {
-            let serde_json::Value::Object(map) = here else { break };
-            if map.is_empty() { break }
-            let key = map.keys().nth(step.index(map.len())).cloned().unwrap();
-            here = map.get_mut(&key).unwrap();
+            let Some(map) = seed.pointer(&pointer).and_then(|v| v.as_object()).filter(|m| !m.is_empty()) else { break };
+            let key = map.keys().nth(step.index(map.len())).cloned().unwrap_or_default();
+            pointer = format!("{pointer}/{key}");
         }
-        *here = value;
+        *seed.pointer_mut(&pointer).unwrap() = value;
         try_all(seed.to_string().as_bytes());
     }
 }

@@ -43,7 +43,13 @@ fn places_and_networks_are_what_the_sources_say() {
     let japan = enriched(&mut enricher, at("2001:218::1"));
     assert_eq!((japan.country.as_deref(), japan.lat, japan.lon, japan.radius_km), (Some("JP"), Some(35.68536), Some(139.75309), Some(100)));
     assert_eq!(enriched(&mut enricher, at("1.128.0.1")).asn, Some(1221));
-    for (ip, network) in [("1.124.213.1", Network::Tor), ("1.2.0.1", Network::Vpn), ("186.30.236.1", Network::Proxy), ("71.160.223.1", Network::Hosting), ("6.1.0.4", Network::Proxy)] {
+    for (ip, network) in [
+        ("1.124.213.1", Network::Tor),
+        ("1.2.0.1", Network::Vpn),
+        ("186.30.236.1", Network::Proxy),
+        ("71.160.223.1", Network::Hosting),
+        ("6.1.0.4", Network::Proxy),
+    ] {
         assert_eq!(enriched(&mut enricher, at(ip)).network, Some(network), "{ip}");
         assert_eq!(enriched(&mut enricher, at(&format!("::ffff:{ip}"))).network, Some(network), "mapped {ip}");
     }
@@ -88,7 +94,12 @@ fn every_address_of_the_city_source_is_found() {
 #[test]
 fn broken_databases_are_an_error_at_open() {
     let Some(data) = data() else { return };
-    for name in ["GeoIP2-City-Test-Broken-Double-Format", "GeoIP2-City-Test-Invalid-Node-Count", "MaxMind-DB-test-broken-pointers-24", "MaxMind-DB-test-broken-search-tree-24"] {
+    for name in [
+        "GeoIP2-City-Test-Broken-Double-Format",
+        "GeoIP2-City-Test-Invalid-Node-Count",
+        "MaxMind-DB-test-broken-pointers-24",
+        "MaxMind-DB-test-broken-search-tree-24",
+    ] {
         let path = data.join(format!("{name}.mmdb"));
         let settings = GeoSettings { city: Some(path), ..GeoSettings::default() };
         let error = Enricher::open(&settings).err().unwrap_or_else(|| panic!("{name} opened")).to_string();

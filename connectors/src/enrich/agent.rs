@@ -100,8 +100,31 @@ fn parse(parser: &Parser, agent: &str) -> AgentFacts {
 
 /// The names that woothee gives; a fixed list, so that a family is a constant.
 const FAMILIES: &[&str] = &[
-    "Chrome", "Firefox", "Safari", "Edge", "Internet Explorer", "Opera", "Vivaldi", "Webview", "SamsungBrowser", "Yandex Browser", "Sleipnir", "Google Search App", "Googlebot", "bingbot",
-    "Yahoo! Slurp", "facebook", "twitter", "Applebot", "Baiduspider", "Mail.RU", "HTTP Library", "misc crawler", "misc feed reader", "Windows RSS Reader", "Internet Explorer Mobile",
+    "Chrome",
+    "Firefox",
+    "Safari",
+    "Edge",
+    "Internet Explorer",
+    "Opera",
+    "Vivaldi",
+    "Webview",
+    "SamsungBrowser",
+    "Yandex Browser",
+    "Sleipnir",
+    "Google Search App",
+    "Googlebot",
+    "bingbot",
+    "Yahoo! Slurp",
+    "facebook",
+    "twitter",
+    "Applebot",
+    "Baiduspider",
+    "Mail.RU",
+    "HTTP Library",
+    "misc crawler",
+    "misc feed reader",
+    "Windows RSS Reader",
+    "Internet Explorer Mobile",
 ];
 
 /// woothee's systems, folded to their families.
@@ -136,16 +159,32 @@ fn system(agent: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    const CHROME: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/127.0.0.0 Safari/537.36";
+    const CHROME: &str =
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/127.0.0.0 Safari/537.36";
 
     #[test]
     fn people_programs_and_crawlers() {
         let mut agents = Agents::default();
         for (agent, class, family, os) in [
             (CHROME, AgentClass::Browser, Some("Chrome"), Some("Mac OSX")),
-            ("Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129.0.0.0 Mobile Safari/537.36", AgentClass::Mobile, Some("Chrome"), Some("Android")),
-            ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1", AgentClass::Mobile, Some("Safari"), Some("iOS")),
-            ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0", AgentClass::Browser, Some("Firefox"), Some("Windows")),
+            (
+                "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/129.0.0.0 Mobile Safari/537.36",
+                AgentClass::Mobile,
+                Some("Chrome"),
+                Some("Android"),
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1",
+                AgentClass::Mobile,
+                Some("Safari"),
+                Some("iOS"),
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0",
+                AgentClass::Browser,
+                Some("Firefox"),
+                Some("Windows"),
+            ),
             ("Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.example.com/bot.html)", AgentClass::Crawler, Some("Googlebot"), None),
             ("Boto3/1.15.2 Python/3.8.2 Linux/5.6.3-arch1-1 Botocore/1.18.2", AgentClass::Library, Some("Boto3"), Some("Linux")),
             ("[aws-cli/1.16.301 Python/3.7.5 Darwin/19.0.0 botocore/1.13.37]", AgentClass::Cli, Some("aws-cli"), Some("Mac OSX")),

@@ -127,7 +127,8 @@ impl Geo {
         }
         facts.asn = found::<geoip2::Asn>(self.asn.as_ref(), address).and_then(|asn| asn.autonomous_system_number);
         let anonymous = found::<geoip2::AnonymousIp>(self.anonymous.as_ref(), address).and_then(|a| anonymous_network(&a));
-        let connection = || found::<geoip2::ConnectionType>(self.connection.as_ref(), address).and_then(|c| connection_network(c.connection_type?));
+        let connection =
+            || found::<geoip2::ConnectionType>(self.connection.as_ref(), address).and_then(|c| connection_network(c.connection_type?));
         facts.network = anonymous.or_else(connection);
         facts
     }

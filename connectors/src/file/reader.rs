@@ -1,9 +1,9 @@
 //! Reads a file in batches: one large buffer, many records in it, nothing copied per record. Only the beginning of a record that
 //! goes on in the next buffer is copied, once.
 
+use super::FileFault;
 use super::source::{self, Source};
 use super::split::{Splitter, Step};
-use super::FileFault;
 use crate::formats::RECORD_BYTES_MAX;
 use memchr::memchr_iter;
 use std::borrow::Cow;
@@ -73,7 +73,11 @@ impl Batch {
 
     /// Its records, in the order of the file.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Raw<'_>> {
-        self.entries.iter().map(|entry| Raw { bytes: &self.bytes[entry.range.clone()], position: entry.position, fault: entry.fault.as_deref() })
+        self.entries.iter().map(|entry| Raw {
+            bytes: &self.bytes[entry.range.clone()],
+            position: entry.position,
+            fault: entry.fault.as_deref(),
+        })
     }
 }
 
@@ -175,7 +179,8 @@ impl FileReader {
                 Err(error) if self.source.compression.is_some() && error.raw_os_error().is_none() => {
                     let format = self.source.compression.unwrap_or_default();
                     let at = self.offset + filled as u64;
-                    self.state = State::Ended(Some(format!("the {format} stream is cut or damaged after {at} bytes of its content: {error}")));
+                    self.state =
+                        State::Ended(Some(format!("the {format} stream is cut or damaged after {at} bytes of its content: {error}")));
                 }
                 Err(source) => return Err(FileFault::Read { name: self.name.clone(), offset: self.offset + filled as u64, source }),
             }
@@ -198,7 +203,9 @@ impl FileReader {
                     (range.start..range.start + HEAD_BYTES.min(range.len()), index, Some(Cow::Borrowed("longer than a record may be")))
                 }
                 Step::Record(range, index) => (range, index, None),
-                Step::Broken(range, index, what) => (range.start..range.end.min(range.start + HEAD_BYTES), index, Some(Cow::Borrowed(what))),
+                Step::Broken(range, index, what) => {
+                    (range.start..range.end.min(range.start + HEAD_BYTES), index, Some(Cow::Borrowed(what)))
+                }
                 Step::Skipped => continue,
                 Step::Need if end => break,
                 Step::Need | Step::End => break,
@@ -224,7 +231,9 @@ impl FileReader {
         match why {
             Some(why) => match batch.entries.last_mut() {
                 // The record that was cut with the stream is reported once, with the cause.
-                Some(last) if last.range.end == filled && !batch.bytes[last.range.clone()].ends_with(b"}") => last.fault = Some(Cow::Owned(why)),
+                Some(last) if last.range.end == filled && !batch.bytes[last.range.clone()].ends_with(b"}") => {
+                    last.fault = Some(Cow::Owned(why))
+                }
                 _ => batch.entries.push(Entry { range: filled..filled, position: here, fault: Some(Cow::Owned(why)) }),
             },
             None if !self.splitter.saw_anything && self.records == 0 && batch.is_empty() => {
@@ -239,4 +248,3 @@ impl FileReader {
 fn newlines(bytes: &[u8]) -> u64 {
     memchr_iter(b'\n', bytes).count() as u64
 }
-

@@ -326,7 +326,11 @@ mod tests {
                 record.fault = time.is_none().then_some("bad");
                 sorter.push(time.map(Time), input, record).unwrap();
             }
-            assert_eq!(drain(sorter.finish().unwrap()), ["0broken first!bad", "1e", "0a", "0broken behind a!bad", "0b", "1d", "0c"], "memory {memory}");
+            assert_eq!(
+                drain(sorter.finish().unwrap()),
+                ["0broken first!bad", "1e", "0a", "0broken behind a!bad", "0b", "1d", "0c"],
+                "memory {memory}"
+            );
         }
     }
 

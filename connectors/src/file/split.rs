@@ -37,7 +37,9 @@ enum Mode {
     Start,
     Lines,
     Values,
-    List { in_object: bool },
+    List {
+        in_object: bool,
+    },
     /// Behind the list in `{"Records": [...], ...}`.
     Tail,
 }
@@ -165,7 +167,8 @@ impl Splitter {
         let start = *at + offset;
         self.saw_anything = true;
         let margin_from = memrchr(b'\n', &buf[*at..start]).map(|n| *at + n + 1).or((*at == 0).then_some(0));
-        let margin = margin_from.map(|from| start - from).filter(|_| margin_from.is_some_and(|from| buf[from..start].iter().all(|b| is_space(*b))));
+        let margin =
+            margin_from.map(|from| start - from).filter(|_| margin_from.is_some_and(|from| buf[from..start].iter().all(|b| is_space(*b))));
         match (buf[start], self.mode) {
             (b']', Mode::List { in_object }) => {
                 *at = start + 1;
@@ -482,7 +485,10 @@ mod tests {
 
     #[test]
     fn values() {
-        assert_eq!(split("{\n  \"a\": {\n    \"b\": \"}\\\"\"\n  }\n}\n{\n  \"c\": 3\n}\n"), ["{\n  \"a\": {\n    \"b\": \"}\\\"\"\n  }\n}", "{\n  \"c\": 3\n}"]);
+        assert_eq!(
+            split("{\n  \"a\": {\n    \"b\": \"}\\\"\"\n  }\n}\n{\n  \"c\": 3\n}\n"),
+            ["{\n  \"a\": {\n    \"b\": \"}\\\"\"\n  }\n}", "{\n  \"c\": 3\n}"]
+        );
         assert_eq!(split("{\"a\":1}{\"b\":2} {\"c\":3}"), ["{\"a\":1}", "{\"b\":2}", "{\"c\":3}"]);
         assert_eq!(split("{\"a\":1}\n{\n \"b\":2\n}\n{\"c\":3}"), ["{\"a\":1}", "{\n \"b\":2\n}", "{\"c\":3}"]);
     }
