@@ -1,0 +1,295 @@
+//! From the document to the typed configuration.
+
+use super::{
+    Config, Encoding, FORMATS, Gate, GeoIp, Http, Ingest, Input, Kafka, Output, PolicyFile, Score, Secret, State, Tenant, Topics,
+    Transaction, Trust,
+};
+use portcullis_core::policy::yaml::{At, Map};
+use portcullis_core::time::Span;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+const NAME_BYTES_MAX: usize = 128;
+const PATH_BYTES_MAX: usize = 4096;
+const SERVERS_BYTES_MAX: usize = 4096;
+/// Kafka's own bound on the name of a topic.
+const TOPIC_BYTES_MAX: usize = 249;
+/// A secret in a file of its own.
+const SECRET_BYTES_MAX: u64 = 64 << 10;
+
+pub(super) const DEFAULT_PREFIX: &str = "portcullis";
+pub(super) const DEFAULT_TENANT: &str = "default";
+pub(super) const FROM_RECORD: &str = "from_record";
+
+/// Properties that exactly-once rests on, or that have a key of their own.
+pub(super) const OWN_PROPERTIES: &[&str] = &[
+    "auto.offset.reset",
+    "bootstrap.servers",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.idempotence",
+    "group.id",
+    "group.instance.id",
+    "group.protocol",
+    "isolation.level",
+    "metadata.broker.list",
+    "partition.assignment.strategy",
+    "partitioner",
+    "session.timeout.ms",
+    "transaction.timeout.ms",
+    "transactional.id",
+];
+
+pub(super) fn config(at: &At<'_>) -> Option<Config> {
+    let map = at.map()?;
+    let kafka = kafka(&map);
+    let topics = topics(&map);
+    let ingest = ingest(&map, &topics);
+    let config = Config {
+        score: score(&map, &topics),
+        state: state(&map),
+        gate: gate(&map),
+        output: output(&map),
+        policy: PolicyFile { file: section(&map, "policy").and_then(|m| path(&m, "file")) },
+        http: Http { listen: listen(&map) },
+        kafka: kafka?,
+        topics,
+        ingest: ingest?,
+    };
+    map.not_yet("schema_registry");
+    Some(config)
+}
+
+fn section<'a>(map: &Map<'a>, key: &'static str) -> Option<Map<'a>> {
+    map.get(key).and_then(|at| at.map())
+}
+
+fn path(map: &Map<'_>, key: &'static str) -> Option<PathBuf> {
+    map.get(key).and_then(|at| at.short_text(PATH_BYTES_MAX)).map(PathBuf::from)
+}
+
+fn text(map: &Map<'_>, key: &'static str, default: &str) -> String {
+    map.get(key).and_then(|at| at.short_text(NAME_BYTES_MAX)).unwrap_or(default).to_owned()
+}
+
+/// The letters that Kafka allows in the name of a topic.
+fn topic_name(at: &At<'_>, bytes_max: usize) -> Option<String> {
+    let name = at.short_text(bytes_max)?;
+    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) || name.bytes().all(|b| b == b'.') {
+        at.fault(format!("{name:?} cannot be the name of a topic: letters, digits, `.`, `_` and `-` are allowed"));
+        return None;
+    }
+    Some(name.to_owned())
+}
+
+fn kafka(map: &Map<'_>) -> Option<Kafka> {
+    let kafka = map.need("kafka")?.map()?;
+    let servers = kafka.need("bootstrap_servers");
+    let bootstrap_servers = servers.as_ref().and_then(|at| at.short_text(SERVERS_BYTES_MAX));
+    for server in bootstrap_servers.unwrap_or_default().split(',').map(str::trim) {
+        let port = server.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
+        if let (Some(at), None) = (servers.as_ref().filter(|_| bootstrap_servers.is_some()), port) {
+            at.fault(format!("{server:?} is not host:port; several are separated by commas"));
+        }
+    }
+    let mut properties = BTreeMap::new();
+    if let Some(at) = kafka.get("properties").and_then(|at| at.map()) {
+        for (name, at) in at.entries() {
+            if let Some(value) = property(name, &at).and_then(|()| at.scalar()) {
+                properties.insert(name.to_owned(), Secret::new(value));
+            }
+        }
+    }
+    if let Some(files) = kafka.get("properties_file").and_then(|at| at.map()) {
+        for (name, at) in files.entries() {
+            let Some(value) = property(name, &at).and_then(|()| at.short_text(PATH_BYTES_MAX)).and_then(|file| secret_file(&at, file))
+            else {
+                continue;
+            };
+            if properties.insert(name.to_owned(), value).is_some() {
+                at.fault_with("is in kafka.properties too", "remove one of them");
+            }
+        }
+    }
+    Some(Kafka { bootstrap_servers: bootstrap_servers?.to_owned(), properties })
+}
+
+/// `None`, with a fault noted, for a property that is not for configuration.
+fn property(name: &str, at: &At<'_>) -> Option<()> {
+    if OWN_PROPERTIES.contains(&name) {
+        at.fault_with("is set by the engine itself", "take it out");
+        return None;
+    }
+    if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b)) {
+        at.fault_with("is not the name of a librdkafka property", "they look like `sasl.password`");
+        return None;
+    }
+    Some(())
+}
+
+/// What a file holds, without the line break at its end.
+fn secret_file(at: &At<'_>, file: &str) -> Option<Secret> {
+    let read = || -> std::io::Result<String> {
+        let length = std::fs::metadata(file)?.len();
+        if length > SECRET_BYTES_MAX {
+            return Err(std::io::Error::other(format!("it has {length} bytes, at most {SECRET_BYTES_MAX} are read")));
+        }
+        std::fs::read_to_string(file)
+    };
+    match read() {
+        Ok(text) => {
+            let value = text.strip_suffix('\n').map(|t| t.strip_suffix('\r').unwrap_or(t)).unwrap_or(&text);
+            if value.is_empty() {
+                at.fault(format!("{file} is empty"));
+                return None;
+            }
+            Some(Secret::new(value))
+        }
+        Err(error) => {
+            at.fault(format!("{file} cannot be read: {error}"));
+            None
+        }
+    }
+}
+
+fn topics(map: &Map<'_>) -> Topics {
+    let mut topics = Topics { prefix: DEFAULT_PREFIX.to_owned(), partitions: 12, replication: 3 };
+    let Some(section) = section(map, "topics") else { return topics };
+    // The longest of our endings, `.gate-journal`, must fit behind it.
+    if let Some(prefix) = section.get("prefix").and_then(|at| topic_name(&at, TOPIC_BYTES_MAX - 32)) {
+        topics.prefix = prefix;
+    }
+    if let Some(n) = section.get("partitions").and_then(|at| at.count(1..=10_000)) {
+        topics.partitions = n;
+    }
+    if let Some(n) = section.get("replication").and_then(|at| at.count(1..=16)) {
+        topics.replication = n;
+    }
+    topics
+}
+
+fn ingest(map: &Map<'_>, topics: &Topics) -> Option<Ingest> {
+    let section_at = map.need("ingest")?;
+    let section = section_at.map()?;
+    let geoip = match section.get("geoip").and_then(|at| at.map()) {
+        Some(geoip) => GeoIp { city: path(&geoip, "city"), asn: path(&geoip, "asn") },
+        None => GeoIp::default(),
+    };
+    let at = section.need("inputs")?;
+    let items = at.list()?;
+    if items.is_empty() {
+        at.fault_with("names no input", "write `- { topic: auth-log, format: native }`");
+    }
+    let mut inputs: Vec<Input> = Vec::new();
+    for item in items {
+        let Some(input) = input(&item, topics) else { continue };
+        if inputs.iter().any(|i| i.topic == input.topic) {
+            item.fault(format!("the topic {:?} is there twice", input.topic));
+        }
+        inputs.push(input);
+    }
+    Some(Ingest { inputs, geoip })
+}
+
+fn input(item: &At<'_>, topics: &Topics) -> Option<Input> {
+    let map = item.map()?;
+    let topic = map.need("topic").and_then(|at| {
+        let name = topic_name(&at, TOPIC_BYTES_MAX)?;
+        if name.strip_prefix(&topics.prefix).is_some_and(|rest| rest.starts_with('.')) {
+            at.fault_with(format!("{name:?} is a topic of the engine itself"), "name the topic that others write to");
+        }
+        Some(name)
+    });
+    let format = match map.get("format") {
+        Some(at) => at.word(FORMATS, |word| FORMATS.contains(&word).then(|| word.to_owned())),
+        None => Some("auto".to_owned()),
+    };
+    let tenant = match map.get("tenant") {
+        Some(at) if at.is_word(FROM_RECORD) => Some(Tenant::FromRecord),
+        Some(at) => at.short_text(NAME_BYTES_MAX).map(|name| Tenant::Named(name.to_owned())),
+        None => Some(Tenant::Named(DEFAULT_TENANT.to_owned())),
+    };
+    let provider = map.get("provider").and_then(|at| at.short_text(PATH_BYTES_MAX)).map(str::to_owned);
+    let trust = match map.get("trust") {
+        Some(at) => at.word(&["behaviour", "control"], |word| match word {
+            "behaviour" => Some(Trust::Behaviour),
+            "control" => Some(Trust::Control),
+            _ => None,
+        }),
+        None => Some(Trust::Behaviour),
+    };
+    Some(Input { topic: topic?, format: format?, tenant: tenant?, provider, trust: trust? })
+}
+
+fn score(map: &Map<'_>, topics: &Topics) -> Score {
+    // Two deployments on one cluster differ in their prefix, and must not share a group.
+    let mut score =
+        Score { group: format!("{}-score", topics.prefix), workers: 2, transaction: Transaction { at_most_ms: 20, records: 50_000 } };
+    let Some(section) = section(map, "score") else { return score };
+    score.group = text(&section, "group", &score.group);
+    if let Some(n) = section.get("workers").and_then(|at| at.count(1..=256)) {
+        score.workers = n;
+    }
+    if let Some(transaction) = section.get("transaction").and_then(|at| at.map()) {
+        if let Some(span) = transaction.get("at_most").and_then(|at| at.span(Span(1)..=Span(1_000))) {
+            score.transaction.at_most_ms = span.0;
+        }
+        if let Some(n) = transaction.get("records").and_then(|at| at.count(1..=1_000_000)) {
+            score.transaction.records = n;
+        }
+    }
+    score
+}
+
+fn state(map: &Map<'_>) -> State {
+    let mut state = State { directory: PathBuf::from("./state"), cache_bytes: 512 << 20 };
+    let Some(section) = section(map, "state") else { return state };
+    if let Some(directory) = path(&section, "directory") {
+        state.directory = directory;
+    }
+    if let Some(bytes) = section.get("cache").and_then(|at| at.bytes(16 << 20..=1 << 40)) {
+        state.cache_bytes = bytes;
+    }
+    section.not_yet("checkpoints");
+    state
+}
+
+fn gate(map: &Map<'_>) -> Gate {
+    let (issuer, audience) = ("portcullis", "portcullis-executor");
+    match section(map, "gate") {
+        Some(m) => Gate {
+            signing_key_file: path(&m, "signing_key_file"),
+            issuer: text(&m, "issuer", issuer),
+            audience: text(&m, "audience", audience),
+        },
+        None => Gate { signing_key_file: None, issuer: issuer.to_owned(), audience: audience.to_owned() },
+    }
+}
+
+fn output(map: &Map<'_>) -> Output {
+    let mut output = Output { encoding: Encoding::Json };
+    let Some(section) = section(map, "output") else { return output };
+    if let Some(at) = section.get("format") {
+        if at.is_word("ocsf") || at.is_word("set") {
+            at.fault_with("this version does not support this format yet", "write native, or take it out");
+        } else {
+            at.word(&["native"], |word| (word == "native").then_some(()));
+        }
+    }
+    let encoding = section.get("encoding").and_then(|at| {
+        at.word(&["json", "avro"], |word| match word {
+            "json" => Some(Encoding::Json),
+            "avro" => Some(Encoding::Avro),
+            _ => None,
+        })
+    });
+    output.encoding = encoding.unwrap_or(output.encoding);
+    output
+}
+
+fn listen(map: &Map<'_>) -> SocketAddr {
+    let given = section(map, "http")
+        .and_then(|m| m.get("listen").and_then(|at| at.parsed("an address such as 127.0.0.1:9464", |t| t.parse().ok())));
+    given.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9464)))
+}

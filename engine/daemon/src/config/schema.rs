@@ -1,0 +1,148 @@
+//! `config schema`: the JSON Schema (draft 2020-12) of the configuration file, for editors and for checks of a chart's values.
+
+use super::FORMATS;
+use super::read::{DEFAULT_PREFIX, DEFAULT_TENANT, FROM_RECORD, OWN_PROPERTIES};
+use serde_json::{Map, Value, json};
+
+/// The JSON Schema. What the reader checks beyond it (bounds of durations and sizes, files that exist) is not in it.
+pub fn schema() -> Value {
+    let mut schema = object(
+        "Configuration of the Portcullis service",
+        &["kafka", "ingest"],
+        [
+            ("kafka", kafka()),
+            ("topics", topics()),
+            ("ingest", ingest()),
+            ("score", score()),
+            ("state", state()),
+            ("gate", gate()),
+            ("output", output()),
+            (
+                "policy",
+                object(
+                    "The policy in force",
+                    &[],
+                    [("file", text("What `policy apply` writes to the log; without it the default policy"))],
+                ),
+            ),
+            ("http", object("The HTTP server", &[], [("listen", with_default(text("Address and port"), "127.0.0.1:9464"))])),
+        ],
+    );
+    if let Value::Object(map) = &mut schema {
+        map.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+    }
+    schema
+}
+
+fn object<const N: usize>(description: &str, required: &[&str], properties: [(&str, Value); N]) -> Value {
+    let properties: Map<String, Value> = properties.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    json!({ "type": "object", "description": description, "additionalProperties": false, "required": required, "properties": properties })
+}
+
+fn text(description: &str) -> Value {
+    json!({ "type": "string", "minLength": 1, "description": description })
+}
+
+fn count(description: &str, least: u32, most: u32, default: u32) -> Value {
+    json!({ "type": "integer", "minimum": least, "maximum": most, "default": default, "description": description })
+}
+
+fn with_default(mut schema: Value, default: impl Into<Value>) -> Value {
+    if let Value::Object(map) = &mut schema {
+        map.insert("default".to_owned(), default.into());
+    }
+    schema
+}
+
+fn kafka() -> Value {
+    let property_names = json!({ "pattern": "^[a-z0-9._-]+$", "not": { "enum": OWN_PROPERTIES } });
+    let properties = json!({
+        "type": "object", "description": "Any librdkafka property: TLS, SASL", "propertyNames": property_names,
+        "additionalProperties": { "type": ["string", "number", "boolean"] },
+    });
+    let files = json!({
+        "type": "object", "description": "Properties whose values stand in files: `sasl.password: /run/secrets/password`",
+        "propertyNames": property_names, "additionalProperties": { "type": "string", "minLength": 1 },
+    });
+    let servers = text("host:port, several separated by commas");
+    object("The cluster", &["bootstrap_servers"], [("bootstrap_servers", servers), ("properties", properties), ("properties_file", files)])
+}
+
+fn topics() -> Value {
+    object(
+        "Our topics; fixed for life",
+        &[],
+        [
+            ("prefix", with_default(text("Before the name of each"), DEFAULT_PREFIX)),
+            ("partitions", count("Of events, verdicts and journal", 1, 10_000, 12)),
+            ("replication", count("Copies of each partition", 1, 16, 3)),
+        ],
+    )
+}
+
+fn ingest() -> Value {
+    let tenant = with_default(text(&format!("Whose events it carries; `{FROM_RECORD}` believes each record")), DEFAULT_TENANT);
+    let input = object(
+        "One topic that events are read from",
+        &["topic"],
+        [
+            ("topic", json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,249}$" })),
+            ("format", json!({ "enum": FORMATS, "default": "auto" })),
+            ("tenant", tenant),
+            ("provider", text("The instance that wrote the log, where its records do not say")),
+            (
+                "trust",
+                json!({ "enum": ["behaviour", "control"], "default": "behaviour", "description": "control: inventory, outcomes and labels too" }),
+            ),
+        ],
+    );
+    let geoip = object("Databases of places and networks", &[], [("city", text("MMDB file")), ("asn", text("MMDB file"))]);
+    object("What is read", &["inputs"], [("inputs", json!({ "type": "array", "minItems": 1, "items": input })), ("geoip", geoip)])
+}
+
+fn score() -> Value {
+    let at_most =
+        json!({ "type": ["string", "integer"], "pattern": "^[0-9]+(ms|s)?$", "default": "20ms", "description": "How long it stays open" });
+    let transaction =
+        object("When a transaction closes", &[], [("at_most", at_most), ("records", count("How many records", 1, 1_000_000, 50_000))]);
+    object(
+        "The SCORE role",
+        &[],
+        [
+            ("group", text("Consumer group; by default the prefix and `-score`")),
+            ("workers", count("Threads", 1, 256, 2)),
+            ("transaction", transaction),
+        ],
+    )
+}
+
+fn state() -> Value {
+    let cache = json!({
+        "type": ["string", "integer"], "pattern": "^[0-9]+ *(B|KB|MB|GB|KiB|MiB|GiB)?$", "default": "512MiB",
+        "description": "Memory for the stores of all partitions together",
+    });
+    object("Where profiles are kept", &[], [("directory", with_default(text("A local folder"), "./state")), ("cache", cache)])
+}
+
+fn gate() -> Value {
+    object(
+        "The GATE role",
+        &[],
+        [
+            ("signing_key_file", text("Ed25519 private key, PKCS #8 PEM; without it nothing is sent")),
+            ("issuer", with_default(text("`iss` of the requests"), "portcullis")),
+            ("audience", with_default(text("`aud` of the requests"), "portcullis-executor")),
+        ],
+    )
+}
+
+fn output() -> Value {
+    object(
+        "What is written",
+        &[],
+        [
+            ("format", json!({ "enum": ["native"], "default": "native" })),
+            ("encoding", json!({ "enum": ["json", "avro"], "default": "json" })),
+        ],
+    )
+}

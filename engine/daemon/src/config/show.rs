@@ -1,0 +1,92 @@
+//! `config show --effective`: everything that is in force, and no secret.
+
+use super::read::FROM_RECORD;
+use super::secret::is_public_property;
+use super::{Config, Encoding, Tenant, Trust};
+use portcullis_core::policy::yaml::show_bytes;
+use portcullis_core::time::Span;
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+
+/// What stands for a secret.
+pub(super) const REDACTED: &str = "(not shown)";
+
+pub(super) fn effective(config: &Config) -> String {
+    let mut out = String::new();
+    if let Value::Object(sections) = value(config) {
+        for (name, section) in &sections {
+            write(&mut out, 0, name, section);
+        }
+    }
+    out
+}
+
+/// YAML of what `value` makes: maps by indentation, lists of scalars and short maps in one line. JSON's scalars are YAML's.
+fn write(out: &mut String, indent: usize, name: &str, value: &Value) {
+    let name =
+        if name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) { name.to_owned() } else { json!(name).to_string() };
+    // Writing to a string cannot fail.
+    let _ = match value {
+        Value::Object(map) if !map.is_empty() => {
+            let _ = writeln!(out, "{:indent$}{name}:", "");
+            map.iter().for_each(|(name, value)| write(out, indent + 2, name, value));
+            Ok(())
+        }
+        Value::Array(items) if !items.is_empty() => {
+            let _ = writeln!(out, "{:indent$}{name}:", "");
+            items.iter().try_for_each(|item| writeln!(out, "{:indent$}  - {item}", ""))
+        }
+        value => writeln!(out, "{:indent$}{name}: {value}", ""),
+    };
+}
+
+/// The configuration as a document, keys as in the file.
+pub(super) fn value(config: &Config) -> Value {
+    let Config { kafka, topics, ingest, score, state, gate, output, policy, http } = config;
+    let properties: Map<String, Value> = kafka
+        .properties
+        .iter()
+        .map(|(name, value)| (name.clone(), Value::from(if is_public_property(name) { value.reveal() } else { REDACTED })))
+        .collect();
+    let inputs: Vec<Value> = ingest
+        .inputs
+        .iter()
+        .map(|i| {
+            let tenant = match &i.tenant {
+                Tenant::Named(name) => name,
+                Tenant::FromRecord => FROM_RECORD,
+            };
+            let trust = match i.trust {
+                Trust::Behaviour => "behaviour",
+                Trust::Control => "control",
+            };
+            with(json!({ "topic": i.topic, "format": i.format, "tenant": tenant, "trust": trust }), "provider", i.provider.as_deref())
+        })
+        .collect();
+    let shown = |path: &std::path::PathBuf| path.display().to_string();
+    let geoip = with(with(json!({}), "city", ingest.geoip.city.as_ref().map(shown)), "asn", ingest.geoip.asn.as_ref().map(shown));
+    let transaction = json!({ "at_most": Span(score.transaction.at_most_ms).to_string(), "records": score.transaction.records });
+    let gate_value = json!({ "issuer": gate.issuer, "audience": gate.audience });
+    let encoding = match output.encoding {
+        Encoding::Json => "json",
+        Encoding::Avro => "avro",
+    };
+    json!({
+        "kafka": { "bootstrap_servers": kafka.bootstrap_servers, "properties": properties },
+        "topics": { "prefix": topics.prefix, "partitions": topics.partitions, "replication": topics.replication },
+        "ingest": { "inputs": inputs, "geoip": geoip },
+        "score": { "group": score.group, "workers": score.workers, "transaction": transaction },
+        "state": { "directory": shown(&state.directory), "cache": show_bytes(state.cache_bytes) },
+        "gate": with(gate_value, "signing_key_file", gate.signing_key_file.as_ref().map(shown)),
+        "output": { "format": "native", "encoding": encoding },
+        "policy": with(json!({}), "file", policy.file.as_ref().map(shown)),
+        "http": { "listen": http.listen.to_string() },
+    })
+}
+
+fn with(mut map: Value, key: &str, value: Option<impl Into<Value>>) -> Value {
+    if let (Value::Object(map), Some(value)) = (&mut map, value) {
+        map.insert(key.to_owned(), value.into());
+    }
+    map
+}
