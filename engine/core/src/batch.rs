@@ -23,6 +23,8 @@ pub struct Entry<'a, 'e> {
     pub key: &'a [u8],
     /// `None` for a tick: time passes.
     pub event: Option<&'a Event<'e>>,
+    /// The first of the records that one event became: counts are of events.
+    pub is_first: bool,
 }
 
 /// What a partition knows beside its profiles. Saved with them.
@@ -39,9 +41,9 @@ pub struct PartitionState {
 /// What became of the events of a batch.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Counts {
-    /// Records of events that were judged, one a subject.
+    /// Events that were judged.
     pub judged: u64,
-    /// Records dropped as repeats.
+    /// Events dropped as repeats.
     pub repeats: u64,
 }
 
@@ -77,8 +79,8 @@ pub fn apply<S: Shelf<Value = Profile>>(
         profile.begin_observe(log_time);
         let observation = observe(policy, sample, profile, subject.kind, event, &entry.position);
         match observation.repeat {
-            true => counts.repeats += 1,
-            false => counts.judged += 1,
+            true => counts.repeats += u64::from(entry.is_first),
+            false => counts.judged += u64::from(entry.is_first),
         }
         let published = publish_sample(sample, &mut state.published, &tenant, subject, log_time, entry.position.partition);
         seen.push(Some((slot, subject, event, observation, published)));

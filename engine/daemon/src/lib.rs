@@ -1,1 +1,17 @@
-//! stub
+//! The service and its command line: the shell around the pure core.
+
+pub mod active_policy;
+pub mod cli;
+pub mod config;
+pub mod embedded;
+pub mod files;
+pub mod ingest;
+pub mod inventory;
+pub mod jws;
+pub mod keyed_log;
+pub mod line_file;
+pub mod partition;
+pub mod progress;
+pub mod report;
+pub mod shelf;
+pub mod summary;

@@ -59,7 +59,7 @@ impl Run {
             let entries: Vec<Entry> = (from..to)
                 .map(|i| {
                     let (key, event, appended_at) = &log.records[i];
-                    Entry { position: Position { partition: 0, offset: i as i64, appended_at: *appended_at }, key, event: Some(event) }
+                    Entry { position: Position { partition: 0, offset: i as i64, appended_at: *appended_at }, key, event: Some(event), is_first: true }
                 })
                 .collect();
             let Ok(_) = apply(policy, "events", &mut state, &mut shelf, &entries, &mut outputs);

@@ -1,0 +1,121 @@
+//! The command line: one file a command, one visible list.
+
+mod demo;
+mod explain;
+mod gate;
+mod policy;
+mod score;
+mod simulate;
+mod validate;
+
+use clap::{Parser, Subcommand};
+use std::fmt;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+/// Streaming identity risk: reads what identities do, says event by event who is being abused and why, and asks for containment.
+#[derive(Parser)]
+#[command(name = "portcullis", version, propagate_version = true, max_term_width = 120)]
+pub struct Cli {
+    /// How logs are written to standard error.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Score log files: verdicts, reasons and containment requests, no service needed.
+    Score(score::Args),
+    /// Simulate an organisation with attacks, score it, watch the incidents and get a report.
+    Demo(demo::Args),
+    /// Write labelled traffic of a simulated organisation.
+    Simulate(simulate::Args),
+    /// Check a configuration: every fault at once, exit status 78 if there is one.
+    Validate(validate::Args),
+    /// Print the configuration's JSON Schema, or what is in force.
+    #[command(subcommand)]
+    Config(validate::ConfigCommand),
+    /// Check a policy, or print what is in force.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// Explain a verdict, a request or an identity from an output folder: every reason with its decibans.
+    Explain(explain::Args),
+    /// Make the key that signs containment requests, or print its public half.
+    #[command(subcommand)]
+    Gate(gate::GateCommand),
+}
+
+/// Why a command ended, and with which exit status (sysexits.h).
+#[derive(Debug)]
+pub enum Failure {
+    /// 1: it could not be done.
+    Failed(anyhow::Error),
+    /// 64: it was asked for wrongly.
+    Usage(String),
+    /// 78: a configuration or policy with these faults.
+    Configuration(Vec<String>),
+    /// 130: interrupted; what was written is whole.
+    Interrupted,
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure::Failed(error.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Failed(error) => write!(f, "{error:#}"),
+            Failure::Usage(what) => f.write_str(what),
+            Failure::Configuration(faults) => f.write_str(&faults.join("\n")),
+            Failure::Interrupted => f.write_str("interrupted; what was written is whole"),
+        }
+    }
+}
+
+/// Runs a command.
+pub fn run(cli: Cli) -> ExitCode {
+    start_logs(cli.log_format);
+    let done = match cli.command {
+        Command::Score(args) => score::run(args),
+        Command::Demo(args) => demo::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Validate(args) => validate::run(args),
+        Command::Config(command) => validate::config(command),
+        Command::Policy(command) => policy::run(command),
+        Command::Explain(args) => explain::run(args),
+        Command::Gate(command) => gate::run(command),
+    };
+    let Err(failure) = done else { return ExitCode::SUCCESS };
+    if let Failure::Failed(error) = &failure
+        && error.chain().any(|e| e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+    {
+        return ExitCode::SUCCESS; // whoever read us has seen enough
+    }
+    eprintln!("portcullis: {failure}");
+    ExitCode::from(match failure {
+        Failure::Failed(_) => 1,
+        Failure::Usage(_) => 64,
+        Failure::Configuration(_) => 78,
+        Failure::Interrupted => 130,
+    })
+}
+
+fn start_logs(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PORTCULLIS_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),
+        LogFormat::Json => builder.json().init(),
+    }
+}

@@ -1,0 +1,90 @@
+//! What INGEST knows of the identities of an inventory: their class and their other names. A cache of `inventory.identity` records.
+
+use portcullis_core::event::{Class, Event, EventType, Stamp};
+use portcullis_core::text::Text;
+use std::collections::HashMap;
+
+/// By tenant and name. Canonical ids and aliases both lead to the canonical id.
+#[derive(Default, Debug)]
+pub struct Inventory {
+    tenants: HashMap<String, Names>,
+}
+
+#[derive(Default, Debug)]
+struct Names {
+    known: HashMap<String, Known>,
+    /// By canonical id, so that a new record takes back what it no longer lists.
+    aliases: HashMap<String, Vec<String>>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Known {
+    canonical: String,
+    class: Option<Class>,
+}
+
+impl Inventory {
+    /// Takes an `inventory.identity` event in; other events are left alone.
+    pub fn learn(&mut self, event: &Event<'_>) {
+        let (EventType::InventoryIdentity, Some(identity), Some(inventory)) = (event.kind, &event.identity, &event.inventory) else { return };
+        let known = Known { canonical: identity.id.as_str().to_owned(), class: inventory.class };
+        let names = self.tenants.entry(event.tenant.as_str().to_owned()).or_default();
+        let aliases: Vec<String> = inventory.aliases.iter().map(|a| a.as_str().to_owned()).collect();
+        for gone in names.aliases.insert(known.canonical.clone(), aliases.clone()).unwrap_or_default() {
+            names.known.remove(&gone);
+        }
+        for alias in aliases {
+            names.known.insert(alias, known.clone());
+        }
+        names.known.insert(known.canonical.clone(), known);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tenants.is_empty()
+    }
+
+    /// Stamps what is known: the canonical id behind an alias (the native name is kept) and the class, which outranks what the event says.
+    pub fn stamp(&self, event: &mut Event<'_>) {
+        let Some(identity) = &mut event.identity else { return };
+        let Some(known) = self.tenants.get(event.tenant.as_str()).and_then(|names| names.known.get(identity.id.as_str())) else { return };
+        if known.canonical != identity.id.as_str() {
+            let native = std::mem::replace(&mut identity.id, Text::from(known.canonical.clone()));
+            identity.native_id.get_or_insert(native);
+        }
+        if known.class.is_some() {
+            identity.class = known.class;
+        }
+        event.stamp.get_or_insert_with(Stamp::default).inventoried = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(json: &'static str) -> Event<'static> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn an_alias_leads_to_the_canonical_identity_and_the_inventory_names_its_class() {
+        let mut inventory = Inventory::default();
+        inventory.learn(&event(
+            r#"{"time":0,"type":"inventory.identity","identity":{"id":"svc-pay"},"inventory":{"class":"service","aliases":["arn:aws:iam::1:role/pay"]}}"#,
+        ));
+        let mut seen = event(r#"{"time":0,"type":"api.request","identity":{"id":"arn:aws:iam::1:role/pay","class":"customer"}}"#);
+        inventory.stamp(&mut seen);
+        let identity = seen.identity.unwrap();
+        assert_eq!((identity.id.as_str(), identity.native_id.as_deref(), identity.class), ("svc-pay", Some("arn:aws:iam::1:role/pay"), Some(Class::Service)));
+        assert!(seen.stamp.unwrap().inventoried);
+
+        let mut stranger = event(r#"{"time":0,"type":"api.request","tenant":"other","identity":{"id":"svc-pay"}}"#);
+        inventory.stamp(&mut stranger);
+        assert_eq!((stranger.identity.unwrap().class, stranger.stamp), (None, None));
+
+        inventory.learn(&event(r#"{"time":0,"type":"inventory.identity","identity":{"id":"svc-pay"},"inventory":{"class":"service"}}"#));
+        let mut gone = event(r#"{"time":0,"type":"api.request","identity":{"id":"arn:aws:iam::1:role/pay"}}"#);
+        inventory.stamp(&mut gone);
+        assert_eq!(gone.identity.unwrap().native_id, None);
+    }
+}

@@ -1,0 +1,265 @@
+//! One partition of SCORE and one of GATE: the state, the policy in force and the place in the log, moved batch by batch.
+//!
+//! `apply` works on the overlay and returns what is to be published; `commit` is called once that is done, `abort` if it could not be.
+
+use crate::active_policy::ActivePolicy;
+use crate::shelf::Overlay;
+use portcullis_core::batch::{self, Counts, PartitionState};
+use portcullis_core::event::Event;
+use portcullis_core::gate::{self, GateState};
+use portcullis_core::profile::{Profile, STATE_VERSION};
+use portcullis_core::record::{Control, GateRecord, Output, PolicyRecord, Position};
+use portcullis_core::time::Time;
+use portcullis_state::{Meta, Partition, PartitionIdentity, Shared, StateFault, Value};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::time::Instant;
+
+/// What is kept beside the values, in the same write.
+#[derive(Serialize, Deserialize, Default)]
+struct Extra {
+    policy: Option<PolicyRecord>,
+    state: PartitionState,
+    journal: JournalEnd,
+}
+
+/// The end of the journal as of the committed state.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct JournalEnd {
+    /// Digest of the last journal record, hex; empty before the first.
+    pub digest: String,
+    /// The next journal record of this partition stands at or after this offset.
+    pub at_least: i64,
+}
+
+/// A record of the events log, with what it holds borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct ScoreRecord<'a, 'e> {
+    pub position: Position,
+    pub key: &'a [u8],
+    pub value: ScoreValue<'a, 'e>,
+    /// The first of the records that one event became.
+    pub is_first: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum ScoreValue<'a, 'e> {
+    Event(&'a Event<'e>),
+    Control(&'a Control),
+}
+
+/// What all partitions have in common: a store that moves in batches, with the policy and the log's time.
+struct Kept<V: Value> {
+    log: String,
+    store: Partition<V>,
+    active: ActivePolicy,
+    state: PartitionState,
+    journal: JournalEnd,
+    /// As of the last commit, for `abort`.
+    committed: (ActivePolicy, PartitionState),
+    position: i64,
+    /// One past the last record of the batch that was applied and not committed.
+    reached: i64,
+}
+
+impl<V: Value + Default> Kept<V> {
+    fn open(dir: &Path, shared: &Shared, log: &str, partition: i32, partitions: i32) -> Result<Kept<V>, StateFault> {
+        let identity = PartitionIdentity { log: log.to_owned(), partition, partitions, state_version: STATE_VERSION };
+        let store = Partition::open(dir, shared, &identity)?;
+        let (position, extra) = match store.meta() {
+            Some(meta) => {
+                let extra = postcard::from_bytes::<Extra>(&meta.extra).map_err(|e| StateFault::Corrupt { dir: dir.into(), what: format!("the row beside the position: {e}") })?;
+                (meta.position, extra)
+            }
+            None => (0, Extra::default()),
+        };
+        let active = match extra.policy {
+            Some(record) => ActivePolicy::from_record(record)
+                .map_err(|faults| StateFault::Corrupt { dir: dir.into(), what: format!("the policy kept in state cannot be read: {}", faults.first().map(ToString::to_string).unwrap_or_default()) })?,
+            None => ActivePolicy::built_in(),
+        };
+        let committed = (active.clone(), extra.state.clone());
+        Ok(Kept { log: log.to_owned(), store, active, state: extra.state, journal: extra.journal, committed, position, reached: position })
+    }
+
+    fn commit(&mut self, now: Instant) -> Result<(), StateFault> {
+        self.position = self.reached;
+        self.committed = (self.active.clone(), self.state.clone());
+        let extra = Extra { policy: self.active.record().cloned(), state: self.state.clone(), journal: self.journal.clone() };
+        // Writing into memory cannot fail, and no type here refuses to be written.
+        let extra = postcard::to_stdvec(&extra).unwrap_or_default();
+        self.store.commit(Meta { position: self.position, log_time_ms: self.state.log_time.0, extra });
+        self.store.flush_if_due(now)?;
+        Ok(())
+    }
+
+    fn abort(&mut self) {
+        self.store.abort();
+        (self.active, self.state) = self.committed.clone();
+        self.reached = self.position;
+    }
+
+    fn changes_digest(&mut self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        let mut bytes = Vec::new();
+        for change in self.store.changed() {
+            bytes.clear();
+            if let Some(value) = change.value {
+                value.encode(&mut bytes);
+            }
+            for part in [change.key, &bytes, &change.timer_ms.unwrap_or(0).to_le_bytes()] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part);
+            }
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+macro_rules! kept {
+    ($type:ident) => {
+        impl $type {
+            /// The batch was published: the state follows. Writes to disk about once a second.
+            ///
+            /// # Errors
+            /// When writing to disk fails; what was published stays published, and a restart replays it.
+            pub fn commit(&mut self, now: Instant) -> Result<(), StateFault> {
+                self.0.commit(now)
+            }
+
+            /// The batch could not be published: the state is as before it.
+            pub fn abort(&mut self) {
+                self.0.abort();
+            }
+
+            /// The next record to read.
+            pub fn position(&self) -> i64 {
+                self.0.position
+            }
+
+            pub fn log_time(&self) -> Time {
+                self.0.state.log_time
+            }
+
+            pub fn policy(&self) -> &ActivePolicy {
+                &self.0.active
+            }
+
+            pub fn journal(&self) -> &JournalEnd {
+                &self.0.journal
+            }
+
+            pub fn set_journal(&mut self, journal: JournalEnd) {
+                self.0.journal = journal;
+            }
+
+            /// BLAKE3 over what the batch changed, in key order, hex.
+            pub fn changes_digest(&mut self) -> String {
+                self.0.changes_digest()
+            }
+
+            /// When something is to happen although no record comes, log time.
+            pub fn due(&self) -> Option<Time> {
+                self.0.store.next_timer_ms().map(Time)
+            }
+
+            /// Puts everything committed on disk.
+            ///
+            /// # Errors
+            /// When writing to disk fails.
+            pub fn close(self) -> Result<(), StateFault> {
+                self.0.store.close()
+            }
+        }
+    };
+}
+
+/// A partition of the events log.
+pub struct ScorePartition(Kept<Profile>);
+
+kept!(ScorePartition);
+
+impl ScorePartition {
+    /// Opens the state of a partition, or begins one.
+    ///
+    /// # Errors
+    /// When the directory cannot be used or holds another partition's state.
+    pub fn open(dir: &Path, shared: &Shared, log: &str, partition: i32, partitions: i32) -> Result<ScorePartition, StateFault> {
+        Kept::open(dir, shared, log, partition, partitions).map(ScorePartition)
+    }
+
+    /// Judges records, in order. A batch never spans two policies: it is cut where one comes.
+    ///
+    /// # Errors
+    /// When the store cannot be read; `abort` then.
+    pub fn apply(&mut self, records: &[ScoreRecord<'_, '_>], out: &mut Vec<Output>) -> Result<Counts, StateFault> {
+        let kept = &mut self.0;
+        let mut counts = Counts::default();
+        let mut entries: Vec<batch::Entry<'_, '_>> = Vec::with_capacity(records.len());
+        for record in records {
+            let event = match record.value {
+                ScoreValue::Event(event) => Some(event),
+                ScoreValue::Control(_) => None,
+            };
+            entries.push(batch::Entry { position: record.position, key: record.key, event, is_first: record.is_first });
+            if let ScoreValue::Control(Control::Policy(policy)) = record.value {
+                kept.judge(&mut entries, &mut counts, out)?;
+                kept.active.adopt(policy, &kept.log);
+            }
+            kept.reached = record.position.offset + 1;
+        }
+        kept.judge(&mut entries, &mut counts, out)?;
+        Ok(counts)
+    }
+}
+
+impl Kept<Profile> {
+    fn judge(&mut self, entries: &mut Vec<batch::Entry<'_, '_>>, counts: &mut Counts, out: &mut Vec<Output>) -> Result<(), StateFault> {
+        let now = batch::apply(self.active.policy(), &self.log, &mut self.state, &mut Overlay(&mut self.store), entries, out)?;
+        counts.judged += now.judged;
+        counts.repeats += now.repeats;
+        entries.clear();
+        Ok(())
+    }
+}
+
+/// A partition of the proposals log.
+pub struct GatePartition(Kept<GateState>);
+
+kept!(GatePartition);
+
+impl GatePartition {
+    /// Opens the state of a partition, or begins one.
+    ///
+    /// # Errors
+    /// When the directory cannot be used or holds another partition's state.
+    pub fn open(dir: &Path, shared: &Shared, log: &str, partition: i32, partitions: i32) -> Result<GatePartition, StateFault> {
+        Kept::open(dir, shared, log, partition, partitions).map(GatePartition)
+    }
+
+    /// Decides on records, in order.
+    ///
+    /// # Errors
+    /// When the store cannot be read; `abort` then.
+    pub fn apply(&mut self, records: &[(Position, &GateRecord<'_>)], out: &mut Vec<Output>) -> Result<(), StateFault> {
+        let kept = &mut self.0;
+        let mut entries = Vec::with_capacity(records.len());
+        for (position, record) in records {
+            entries.push(gate::Entry { position: *position, tenant: gate::tenant_of(record), record });
+            if let GateRecord::Control(Control::Policy(policy)) = record {
+                kept.decide(&mut entries, out)?;
+                kept.active.adopt(policy, &kept.log);
+            }
+            kept.reached = position.offset + 1;
+        }
+        kept.decide(&mut entries, out)
+    }
+}
+
+impl Kept<GateState> {
+    fn decide(&mut self, entries: &mut Vec<gate::Entry<'_, '_>>, out: &mut Vec<Output>) -> Result<(), StateFault> {
+        gate::apply(self.active.policy(), &mut self.state.log_time, &mut Overlay(&mut self.store), entries, out)?;
+        entries.clear();
+        Ok(())
+    }
+}
