@@ -80,6 +80,24 @@ fn zigzag(raw: u64) -> i64 {
     ((raw >> 1) as i64) ^ -((raw & 1) as i64)
 }
 
+/// `std::str::from_utf8`, quicker for the short ASCII texts that events are made of.
+#[inline(always)]
+fn utf8(bytes: &[u8]) -> Result<&str, std::str::Utf8Error> {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let word = |at: &[u8; 8]| u64::from_ne_bytes(*at);
+    let ascii = match bytes.last_chunk::<8>() {
+        // The last eight bytes may overlap those of the last whole chunk.
+        Some(last) => (bytes.as_chunks::<8>().0.iter().fold(word(last), |seen, chunk| seen | word(chunk)) & HIGH) == 0,
+        None => bytes.iter().fold(0, |seen, byte| seen | byte) < 0x80,
+    };
+    if ascii {
+        // SAFETY: bytes below 0x80 are ASCII, and ASCII is UTF-8.
+        Ok(unsafe { std::str::from_utf8_unchecked(bytes) })
+    } else {
+        std::str::from_utf8(bytes)
+    }
+}
+
 /// Text is borrowed from the bytes.
 pub(crate) struct Borrowing<'a> {
     rest: &'a [u8],
@@ -103,7 +121,7 @@ impl<'a> Borrowing<'a> {
             return self.fail(Flaw::Length);
         }
         let (head, rest) = self.rest.split_at(length as usize);
-        match std::str::from_utf8(head) {
+        match utf8(head) {
             Ok(text) => {
                 self.rest = rest;
                 Ok(text)
@@ -219,6 +237,26 @@ mod tests {
         assert_eq!(long(&[0xff; 32]), Err(Flaw::LongVarint));
         assert_eq!(long(&[0x80]), Err(Flaw::Truncated));
         assert_eq!(long(&[]), Err(Flaw::Truncated));
+    }
+
+    #[test]
+    fn text_is_utf8_exactly_when_the_standard_library_says_so() {
+        for length in 0..40 {
+            for at in 0..length {
+                for text in ["é", "漢", "🦀", "\u{7f}", "\u{80}"] {
+                    let mut bytes = vec![b'a'; length];
+                    bytes.splice(at..=at, text.bytes());
+                    assert_eq!(utf8(&bytes), std::str::from_utf8(&bytes));
+                    bytes.truncate(length);
+                    assert_eq!(utf8(&bytes), std::str::from_utf8(&bytes));
+                }
+            }
+            for byte in [0x80, 0xc0, 0xff] {
+                let mut bytes = vec![b'a'; length];
+                bytes.push(byte);
+                assert!(utf8(&bytes).is_err());
+            }
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(crate) fn decode<'a, T: Wire<'a>>(record: Record, bytes: &'a [u8]) -> Result
 }
 
 /// Reads a body of the schema in force.
-#[inline]
+#[inline(always)]
 pub(crate) fn decode_body<'a, T: Wire<'a>>(record: Record, body: &'a [u8]) -> Result<T, DecodeError> {
     let mut input = Borrowing::new(body);
     finish(record, T::read(&mut input), input)
@@ -57,7 +57,7 @@ pub(crate) fn decode_older<'a, T: Wire<'a>>(written: &Released, body: &[u8]) -> 
     finish(written.record, value, input.0)
 }
 
-#[inline]
+#[inline(always)]
 fn finish<T>(record: Record, value: Read<T>, input: Borrowing<'_>) -> Result<T, DecodeError> {
     match value {
         Ok(value) if input::Input::remaining(&input) == 0 => Ok(value),

@@ -38,7 +38,8 @@ macro_rules! record {
                 let $type { $($field),+ } = self;
                 $($crate::avro::wire::Wire::write($field, out);)+
             }
-            #[inline]
+            // Inlined, so that a section is built where it will stand and not copied there.
+            #[inline(always)]
             fn read<I: $crate::avro::input::Input<'a>>(input: &mut I) -> $crate::avro::input::Read<Self> {
                 Ok($type { $($field: $crate::avro::wire::Wire::read(input)?),+ })
             }
