@@ -1,3 +1,4 @@
 //! Where bytes come from and go to: files and Kafka, the vendor formats they hold, and what is found out about their sources.
 
 pub mod formats;
+pub mod kafka;
