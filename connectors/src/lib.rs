@@ -3,3 +3,4 @@
 pub mod enrich;
 pub mod file;
 pub mod formats;
+pub mod kafka;

@@ -1,1 +1,3 @@
-//! stub
+//! The harness of the integration tests: real servers, fetched and started on loopback, and stopped whatever happens to the test.
+
+pub mod kafka;

@@ -1,0 +1,454 @@
+//! A transactional producer for one worker thread: outputs and input offsets become visible together, or not at all.
+//!
+//! What shaped it (librdkafka 2.12, rdkafka 0.39):
+//!
+//! - It has no KIP-890: a repeated `EndTxn` may hit the *next* transaction. So requests are repeated only after `retry.backoff.ms` = 1 s,
+//!   and after a commit slower than 0.8 of that, an abort, or any error the producer is **rotated**: a new instance with the same
+//!   `transactional.id`, whose `init_transactions` ends whatever the old one left open.
+//! - `flush` and `commit_transaction` of rdkafka wait in steps of 100 ms, because rdkafka's `poll` sleeps out its time-out. Here only
+//!   failed deliveries are reported, so librdkafka's own `rd_kafka_flush` returns the moment the last acknowledgement is in, and it cuts
+//!   `linger.ms` short.
+//! - An abort waits for delivery reports that only we can serve: the queues are purged and drained first.
+
+use super::context::ProducerEvents;
+use super::fault::{CommitFault, KafkaFault, RETRY_BACKOFF, Recovery};
+use super::source::Source;
+use super::{Settings, TopicPartition};
+use rdkafka::bindings as rd;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::producer::{BaseProducer, Producer, PurgeConfig};
+use rdkafka::{Offset, TopicPartitionList};
+use std::ffi::CString;
+use std::ptr::{self, NonNull};
+use std::time::{Duration, Instant};
+
+/// How often a full queue or an unfinished delivery is looked at.
+const STEP: Duration = Duration::from_micros(300);
+/// How long `init_transactions` may take: at least as long as the broker needs to end the transaction before.
+const INIT_MAX: Duration = Duration::from_secs(30);
+const COMMIT_MAX: Duration = Duration::from_secs(30);
+const ABORT_MAX: Duration = Duration::from_secs(5);
+
+/// Defaults that an operator may change.
+const TUNING: &[(&str, &str)] = &[
+    ("compression.type", "lz4"),
+    ("linger.ms", "5"), // cut short by the commit
+    ("batch.size", "1000000"),
+    ("queue.buffering.max.messages", "1000000"),
+    ("queue.buffering.max.kbytes", "262144"),
+    ("reconnect.backoff.ms", "50"),
+    ("reconnect.backoff.max.ms", "1000"),
+];
+
+/// `RD_KAFKA_PARTITION_UA`: let the partitioner decide.
+const UNASSIGNED: i32 = -1;
+
+/// Who a sink is to the brokers.
+#[derive(Clone, Debug)]
+pub struct SinkSettings {
+    /// Unique among the live sinks, the same after a restart: a new one ends the old one's open transaction.
+    pub transactional_id: String,
+    /// The broker aborts what stays open longer; it delays `read_committed` readers until then.
+    pub transaction_timeout: Duration,
+}
+
+impl SinkSettings {
+    pub fn new(transactional_id: impl Into<String>) -> Self {
+        Self { transactional_id: transactional_id.into(), transaction_timeout: Duration::from_secs(5) }
+    }
+}
+
+/// A committed transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Committed {
+    /// Waiting for the outputs' acknowledgements.
+    pub settling: Duration,
+    /// Handing over the offsets and ending the transaction.
+    pub committing: Duration,
+    /// The commit was slow: the next `begin` starts with a new producer.
+    pub rotates: bool,
+}
+
+/// See the [module](self).
+pub struct Sink {
+    settings: Settings,
+    sink: SinkSettings,
+    /// `None` after a rotation that failed; the next `begin` tries again.
+    producer: Option<Transactional>,
+    rotate: bool,
+    in_transaction: bool,
+    rotations: u64,
+}
+
+impl Sink {
+    /// Creates the producer and ends what a predecessor of the same `transactional_id` left open.
+    ///
+    /// # Errors
+    /// A refused property; no broker within 30 s (use [`super::connect_check`] before, which says more, sooner).
+    pub fn open(settings: &Settings, sink: SinkSettings) -> Result<Self, KafkaFault> {
+        let producer = Transactional::open(settings, &sink)?;
+        Ok(Self { settings: settings.clone(), sink, producer: Some(producer), rotate: false, in_transaction: false, rotations: 0 })
+    }
+
+    /// How many times the producer was replaced.
+    pub fn rotations(&self) -> u64 {
+        self.rotations
+    }
+
+    /// Begins a transaction, with a new producer if the last one's end calls for it.
+    ///
+    /// # Errors
+    /// [`KafkaFault::Fenced`] is final; after any other, call it again later.
+    pub fn begin(&mut self) -> Result<(), KafkaFault> {
+        if self.in_transaction {
+            return Err(KafkaFault::Misuse("a transaction is open already"));
+        }
+        if self.rotate || self.producer.is_none() {
+            self.rotate()?;
+        }
+        let begun = self.transactional()?.base.begin_transaction();
+        begun.map_err(|error| {
+            self.rotate = true;
+            self.fault("begin_transaction", &error)
+        })?;
+        self.in_transaction = true;
+        Ok(())
+    }
+
+    /// Adds a record to the open transaction. `partition`: `None` is murmur2 of the key, as Java's producers do it. A `value` of `None` is
+    /// a tombstone. `timestamp_ms` counts only where the topic keeps producers' stamps. Key, value and headers are copied.
+    ///
+    /// # Errors
+    /// [`KafkaFault::RecordTooLarge`] leaves the transaction usable. After any other the transaction must be aborted.
+    pub fn send(
+        &mut self,
+        topic: &str,
+        partition: Option<i32>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&str, &[u8])],
+        timestamp_ms: Option<i64>,
+    ) -> Result<(), KafkaFault> {
+        if !self.in_transaction {
+            return Err(KafkaFault::Misuse("a record is sent within a transaction: begin comes first"));
+        }
+        let deadline = self.sink.transaction_timeout;
+        let producer = self.transactional()?;
+        let handle = producer.topic(topic)?;
+        let began = Instant::now();
+        loop {
+            let code = producer.produce(handle, partition, key, value, headers, timestamp_ms);
+            match code {
+                Code::NoError => return Ok(()),
+                // Wait for room; what is acknowledged leaves the queue by itself.
+                Code::QueueFull if began.elapsed() < deadline => {
+                    producer.base.poll(Duration::ZERO);
+                    std::thread::sleep(STEP);
+                }
+                Code::MessageSizeTooLarge => {
+                    let bytes = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
+                    return Err(KafkaFault::RecordTooLarge { topic: topic.to_owned(), bytes });
+                }
+                code => return Err(self.fault(&format!("sending to {topic}"), &KafkaError::MessageProduction(code))),
+            }
+        }
+    }
+
+    /// Waits for the outputs, hands over the offsets (each partition's next one) in the name of the source's group, commits.
+    ///
+    /// # Errors
+    /// See [`CommitFault`]: each says what comes next.
+    pub fn commit(&mut self, offsets: &[(TopicPartition, i64)], source: &Source) -> Result<Committed, CommitFault> {
+        self.end(|sink| sink.send_offsets(offsets, source))
+    }
+
+    /// Commits a transaction that consumed nothing (a policy, a tick).
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn commit_outputs(&mut self) -> Result<Committed, CommitFault> {
+        self.end(|_| Ok(()))
+    }
+
+    fn end(&mut self, send_offsets: impl FnOnce(&mut Self) -> Result<(), CommitFault>) -> Result<Committed, CommitFault> {
+        if !self.in_transaction {
+            return Err(CommitFault::NotCommitted { reason: KafkaFault::Misuse("no transaction is open") });
+        }
+        let began = Instant::now();
+        // Until the commit has answered, the producer is one to be replaced.
+        self.rotate = true;
+        self.settle()?;
+        let settling = began.elapsed();
+        send_offsets(self)?;
+        let ending = Instant::now();
+        self.commit_transaction()?;
+        self.in_transaction = false;
+        self.rotate = ending.elapsed() > RETRY_BACKOFF.mul_f64(0.8);
+        Ok(Committed { settling, committing: began.elapsed() - settling, rotates: self.rotate })
+    }
+
+    /// Waits until every record is acknowledged; a failed one fails the transaction.
+    fn settle(&mut self) -> Result<(), CommitFault> {
+        let deadline = self.sink.transaction_timeout;
+        let producer = self.transactional().map_err(|reason| CommitFault::NotCommitted { reason })?;
+        let began = Instant::now();
+        while !producer.flush(Duration::from_millis(20)) {
+            producer.base.poll(Duration::ZERO);
+            if began.elapsed() > deadline {
+                let text = producer.base.client().context().notices.latest();
+                let reason = text.unwrap_or_else(|| format!("{} records unacknowledged", producer.base.in_flight_count()));
+                return Err(CommitFault::NotCommitted {
+                    reason: KafkaFault::of_code("waiting for acknowledgements".into(), Code::OperationTimedOut, reason, Recovery::Rotate),
+                });
+            }
+        }
+        producer.base.poll(Duration::ZERO);
+        let failed = producer.base.client().context().take_failed();
+        if let Some((error, place)) = failed.first() {
+            let error = error.clone();
+            let what = format!("delivery to {place} (and {} more)", failed.len() - 1);
+            return Err(self.commit_fault(&what, &error));
+        }
+        Ok(())
+    }
+
+    fn send_offsets(&mut self, offsets: &[(TopicPartition, i64)], source: &Source) -> Result<(), CommitFault> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (at, next) in offsets {
+            list.add_partition_offset(&at.topic, at.partition, Offset::Offset(*next))
+                .map_err(|e| CommitFault::NotCommitted { reason: KafkaFault::of(format!("the offset of {at}"), &e) })?;
+        }
+        if source.assignment_lost() {
+            return Err(CommitFault::AssignmentLost { reason: "the session expired".into() });
+        }
+        let began = Instant::now();
+        loop {
+            let metadata = source.group_metadata().map_err(|reason| CommitFault::AssignmentLost { reason })?;
+            let producer = self.transactional().map_err(|reason| CommitFault::NotCommitted { reason })?;
+            let Err(error) = producer.base.send_offsets_to_transaction(&list, &metadata, COMMIT_MAX) else { return Ok(()) };
+            match error.rdkafka_error_code() {
+                Some(Code::UnknownMemberId | Code::IllegalGeneration) => {
+                    return Err(CommitFault::AssignmentLost { reason: error.to_string() });
+                }
+                _ => {
+                    let fault = self.fault("send_offsets_to_transaction", &error);
+                    match fault.recovery() {
+                        Some(Recovery::Retry) if began.elapsed() < self.sink.transaction_timeout => std::thread::sleep(STEP),
+                        Some(Recovery::Fenced) => return Err(CommitFault::Fenced(fault)),
+                        _ => return Err(CommitFault::NotCommitted { reason: fault }),
+                    }
+                }
+            }
+        }
+    }
+
+    fn commit_transaction(&mut self) -> Result<(), CommitFault> {
+        let began = Instant::now();
+        loop {
+            let producer = self.transactional().map_err(|reason| CommitFault::NotCommitted { reason })?;
+            let Err(error) = producer.base.commit_transaction(COMMIT_MAX) else { return Ok(()) };
+            let requires_abort = matches!(&error, KafkaError::Transaction(e) if e.txn_requires_abort());
+            let fault = self.fault("commit_transaction", &error);
+            match fault.recovery() {
+                Some(Recovery::Fenced) => return Err(CommitFault::Fenced(fault)),
+                // librdkafka resumes the same EndTxn when it is called again.
+                Some(Recovery::Retry) if began.elapsed() < COMMIT_MAX => std::thread::sleep(STEP),
+                // Only an error that leaves the transaction to be aborted says that it has not been committed.
+                _ if requires_abort => return Err(CommitFault::NotCommitted { reason: fault }),
+                _ => return Err(CommitFault::Unknown { reason: fault }),
+            }
+        }
+    }
+
+    /// Ends the transaction without a trace and replaces the producer. Without an open transaction it only replaces it.
+    /// When it returns `Ok`, nothing of the transaction is open any more, whatever its commit had answered.
+    ///
+    /// # Errors
+    /// [`KafkaFault::Fenced`] is final; after any other, call it (or `begin`) again later.
+    pub fn abort(&mut self) -> Result<(), KafkaFault> {
+        self.rotate = true;
+        if std::mem::take(&mut self.in_transaction)
+            && let Some(producer) = &self.producer
+        {
+            producer.base.purge(PurgeConfig::default().queue().inflight());
+            let began = Instant::now();
+            while producer.base.in_flight_count() > 0 && began.elapsed() < ABORT_MAX {
+                producer.base.poll(Duration::ZERO);
+                std::thread::sleep(STEP);
+            }
+            // Asked for although the rotation would do it: the answer tells whether another instance has taken our place, which a new
+            // producer would only fence in turn. All else, fatal errors too, the rotation mends.
+            if let Err(error) = producer.base.abort_transaction(ABORT_MAX)
+                && let fault @ KafkaFault::Fenced { .. } = self.fault("abort_transaction", &error)
+            {
+                return Err(fault);
+            }
+        }
+        self.rotate()
+    }
+
+    fn rotate(&mut self) -> Result<(), KafkaFault> {
+        self.producer = None;
+        self.producer = Some(Transactional::open(&self.settings, &self.sink)?);
+        self.rotate = false;
+        self.rotations += 1;
+        Ok(())
+    }
+
+    fn transactional(&mut self) -> Result<&mut Transactional, KafkaFault> {
+        self.producer.as_mut().ok_or(KafkaFault::Misuse("the producer was lost and not replaced: begin does it"))
+    }
+
+    fn fault(&self, what: &str, error: &KafkaError) -> KafkaFault {
+        match KafkaFault::of(what, error) {
+            KafkaFault::Fenced { reason, .. } => {
+                KafkaFault::Fenced { what: format!("transactional.id {}", self.sink.transactional_id), reason: format!("{what}: {reason}") }
+            }
+            fault => fault,
+        }
+    }
+
+    fn commit_fault(&self, what: &str, error: &KafkaError) -> CommitFault {
+        match self.fault(what, error) {
+            fault @ KafkaFault::Fenced { .. } => CommitFault::Fenced(fault),
+            reason => CommitFault::NotCommitted { reason },
+        }
+    }
+}
+
+/// A producer after `init_transactions`.
+struct Transactional {
+    // Topic handles are destroyed before their client: keep this order.
+    topics: Vec<(String, TopicHandle)>,
+    base: BaseProducer<ProducerEvents>,
+}
+
+impl Transactional {
+    fn open(settings: &Settings, sink: &SinkSettings) -> Result<Self, KafkaFault> {
+        let timeout_ms = sink.transaction_timeout.as_millis().to_string();
+        let backoff_ms = RETRY_BACKOFF.as_millis().to_string();
+        let fixed = [
+            ("transactional.id", sink.transactional_id.as_str()),
+            ("transaction.timeout.ms", &timeout_ms),
+            ("enable.idempotence", "true"),
+            ("acks", "all"),
+            ("retry.backoff.ms", &backoff_ms),
+            ("retry.backoff.max.ms", &backoff_ms),
+            ("partitioner", "murmur2_random"),
+            ("delivery.report.only.error", "true"),
+        ];
+        let base: BaseProducer<ProducerEvents> = settings
+            .client_config(TUNING, &fixed)?
+            .create_with_context(ProducerEvents::default())
+            .map_err(|e| KafkaFault::of("kafka.properties", &e))?;
+        let began = Instant::now();
+        while let Err(error) = base.init_transactions(INIT_MAX) {
+            base.poll(Duration::ZERO);
+            let fault = KafkaFault::of("init_transactions", &error);
+            if fault.recovery() != Some(Recovery::Retry) {
+                return Err(fault);
+            }
+            if began.elapsed() >= INIT_MAX {
+                return Err(KafkaFault::Unreachable {
+                    bootstrap_servers: settings.bootstrap_servers.clone(),
+                    waited_ms: began.elapsed().as_millis(),
+                    reason: base.client().context().notices.latest().unwrap_or_else(|| error.to_string()),
+                });
+            }
+            std::thread::sleep(STEP);
+        }
+        Ok(Self { topics: Vec::new(), base })
+    }
+
+    /// A handle saves librdkafka the look-up by name for every record.
+    fn topic(&mut self, name: &str) -> Result<NonNull<rd::rd_kafka_topic_t>, KafkaFault> {
+        if let Some((_, handle)) = self.topics.iter().find(|(known, _)| known == name) {
+            return Ok(handle.0);
+        }
+        let c_name = CString::new(name).map_err(|_| KafkaFault::Misuse("a topic name has no NUL"))?;
+        // SAFETY: the client is alive; a null configuration means the default one. The handle is owned.
+        let handle = unsafe { rd::rd_kafka_topic_new(self.base.client().native_ptr(), c_name.as_ptr(), ptr::null_mut()) };
+        let handle = NonNull::new(handle).ok_or(KafkaFault::Misuse("librdkafka refuses the topic's name"))?;
+        self.topics.push((name.to_owned(), TopicHandle(handle)));
+        Ok(handle)
+    }
+
+    fn produce(
+        &self,
+        topic: NonNull<rd::rd_kafka_topic_t>,
+        partition: Option<i32>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&str, &[u8])],
+        timestamp_ms: Option<i64>,
+    ) -> Code {
+        let partition = partition.unwrap_or(UNASSIGNED);
+        let (key_start, key_length) = parts(key);
+        let (value_start, value_length) = parts(value);
+        // SAFETY: the handle belongs to this client; key and value are copied (MSG_F_COPY) before the call returns; the headers become
+        // librdkafka's on success only.
+        unsafe {
+            let list = if headers.is_empty() { ptr::null_mut() } else { rd::rd_kafka_headers_new(headers.len()) };
+            for (name, bytes) in headers {
+                let name_length = isize::try_from(name.len()).unwrap_or(isize::MAX);
+                let length = isize::try_from(bytes.len()).unwrap_or(isize::MAX);
+                let code = rd::rd_kafka_header_add(list, name.as_ptr().cast(), name_length, bytes.as_ptr().cast(), length);
+                if Code::from(code) != Code::NoError {
+                    rd::rd_kafka_headers_destroy(list);
+                    return Code::from(code);
+                }
+            }
+            let code = Code::from(rd::rd_kafka_producev(
+                self.base.client().native_ptr(),
+                rd::rd_kafka_vtype_t::RD_KAFKA_VTYPE_RKT,
+                topic.as_ptr(),
+                rd::rd_kafka_vtype_t::RD_KAFKA_VTYPE_PARTITION,
+                partition,
+                rd::rd_kafka_vtype_t::RD_KAFKA_VTYPE_MSGFLAGS,
+                rd::RD_KAFKA_MSG_F_COPY,
+                rd::rd_kafka_vtype_t::RD_KAFKA_VTYPE_VALUE,
+                value_start,
+                value_length,
+                rd::rd_kafka_vtype_t::RD_KAFKA_VTYPE_KEY,
+                key_start,
+                key_length,
+                rd::rd_kafka_vtype_t::RD_KAFKA_VTYPE_TIMESTAMP,
+                timestamp_ms.unwrap_or(0),
+                rd::rd_kafka_vtype_t::RD_KAFKA_VTYPE_HEADERS,
+                list,
+                rd::rd_kafka_vtype_t::RD_KAFKA_VTYPE_END,
+            ));
+            if code != Code::NoError && !list.is_null() {
+                rd::rd_kafka_headers_destroy(list);
+            }
+            code
+        }
+    }
+
+    /// Whether every record is acknowledged or failed; waits at most that long, and ends `linger.ms` early.
+    fn flush(&self, wait: Duration) -> bool {
+        // SAFETY: the client is alive.
+        let code = unsafe { rd::rd_kafka_flush(self.base.client().native_ptr(), wait.as_millis() as i32) };
+        Code::from(code) == Code::NoError && self.base.in_flight_count() == 0
+    }
+}
+
+/// An empty slice is not null: an empty key is a key, an empty value no tombstone.
+fn parts(bytes: Option<&[u8]>) -> (*const std::ffi::c_void, usize) {
+    bytes.map_or((ptr::null(), 0), |bytes| (bytes.as_ptr().cast(), bytes.len()))
+}
+
+struct TopicHandle(NonNull<rd::rd_kafka_topic_t>);
+
+// SAFETY: librdkafka's handles may be used from any thread.
+unsafe impl Send for TopicHandle {}
+
+impl Drop for TopicHandle {
+    fn drop(&mut self) {
+        // SAFETY: owned, once.
+        unsafe { rd::rd_kafka_topic_destroy(self.0.as_ptr()) };
+    }
+}

@@ -1,0 +1,423 @@
+//! Which topics Portcullis needs, with which settings and why; what differs on a broker; creating what is missing.
+
+use super::connect;
+use super::fault::KafkaFault;
+use super::{Settings, context::ClientEvents};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::error::KafkaError;
+use rdkafka::types::RDKafkaErrorCode as Code;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+/// The gate's log: low volume, few partitions (the key is the tenant).
+const GATE_PARTITIONS: i32 = 4;
+const ADMIN_MAX: Duration = Duration::from_secs(10);
+
+/// What the broker should be told beside the topics (`server.properties`): after a crash an open transaction blocks readers until the
+/// broker's next look at time-outs, 10 s by default.
+pub const BROKER_ADVICE: &str = "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000";
+
+/// Whose topic it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Created and configured by us.
+    Portcullis,
+    /// A raw input: it must exist, nothing else is ours to say.
+    Others,
+}
+
+/// One setting of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    pub name: &'static str,
+    pub value: String,
+    pub why: &'static str,
+    /// Correctness depends on it: a broker that differs is refused. Otherwise it is an operator's choice, and set at creation only.
+    pub required: bool,
+}
+
+/// A topic as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    pub name: String,
+    pub owner: Owner,
+    pub purpose: &'static str,
+    pub partitions: i32,
+    pub replication: i32,
+    pub settings: Vec<Setting>,
+}
+
+/// A topic as a broker has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Existing {
+    pub partitions: i32,
+    pub replication: i32,
+    pub settings: BTreeMap<String, String>,
+}
+
+/// The names under one prefix.
+#[derive(Clone, Debug)]
+pub struct Names {
+    pub events: String,
+    pub verdicts: String,
+    pub risk: String,
+    pub proposals: String,
+    pub reputation: String,
+    pub inventory: String,
+    pub journal: String,
+    pub gate_journal: String,
+    pub dead_letter: String,
+    pub retry: String,
+}
+
+impl Names {
+    pub fn new(prefix: &str) -> Self {
+        let name = |suffix: &str| format!("{prefix}.{suffix}");
+        Self {
+            events: name("events"),
+            verdicts: name("verdicts"),
+            risk: name("risk"),
+            proposals: name("proposals"),
+            reputation: name("reputation"),
+            inventory: name("inventory"),
+            journal: name("journal"),
+            gate_journal: name("gate-journal"),
+            dead_letter: name("dead-letter"),
+            retry: name("retry"),
+        }
+    }
+}
+
+enum Keep {
+    Days(i64),
+    LatestPerKey,
+}
+
+/// The topics for a prefix. `partitions` of events, verdicts and journal is fixed for life (growing means a replay into a new prefix);
+/// the gate's log and journal have at most four, because the tenant is their key.
+pub fn plan(prefix: &str, partitions: i32, replication: i32, inputs: &[String]) -> Vec<Topic> {
+    let names = Names::new(prefix);
+    let gate = partitions.min(GATE_PARTITIONS);
+    let ours = |name: String, purpose, partitions, keep, max_message_bytes| Topic {
+        name,
+        owner: Owner::Portcullis,
+        purpose,
+        partitions,
+        replication,
+        settings: settings(keep, replication, max_message_bytes),
+    };
+    let mut topics = vec![
+        ours(names.events, "the keyed log that SCORE decides from", partitions, Keep::Days(30), None),
+        ours(names.verdicts, "verdicts, containment requests and decisions", partitions, Keep::Days(90), None),
+        ours(names.risk, "the current level of every subject above low", partitions, Keep::LatestPerKey, None),
+        ours(names.proposals, "the gate's log, keyed by tenant", gate, Keep::Days(90), None),
+        ours(names.reputation, "reputation of sources, stamped on events by INGEST", partitions, Keep::LatestPerKey, None),
+        ours(names.inventory, "inventory of identities, stamped on events by INGEST", partitions, Keep::LatestPerKey, None),
+        ours(names.journal, "SCORE's audit chain and recovery authority", partitions, Keep::Days(400), None),
+        ours(names.gate_journal, "the gate's audit chain", gate, Keep::Days(400), None),
+        ours(names.dead_letter, "records that could not be read, raw", partitions, Keep::Days(30), Some(RAW_BYTES_MAX)),
+        ours(names.retry, "dead letters to be read again: an ordinary input", partitions, Keep::Days(7), Some(RAW_BYTES_MAX)),
+    ];
+    topics.extend(inputs.iter().map(|name| Topic {
+        name: name.clone(),
+        owner: Owner::Others,
+        purpose: "raw input",
+        partitions,
+        replication,
+        settings: Vec::new(),
+    }));
+    topics
+}
+
+/// A raw record at the broker's default limit (1 MiB) must still fit with the headers that say why it is a dead letter.
+const RAW_BYTES_MAX: i64 = 2 * 1024 * 1024;
+
+fn settings(keep: Keep, replication: i32, max_message_bytes: Option<i64>) -> Vec<Setting> {
+    let required = |name, value: String, why| Setting { name, value, why, required: true };
+    let chosen = |name, value: String, why| Setting { name, value, why, required: false };
+    let mut settings = vec![
+        required("message.timestamp.type", "LogAppendTime".into(), "log time is the broker's stamp: a forged event cannot move deadlines"),
+        required("min.insync.replicas", replication.min(2).to_string(), "an acknowledged commit survives the loss of one broker"),
+        required("unclean.leader.election.enable", "false".into(), "a stale replica must not take back what was committed"),
+        chosen("compression.type", "producer".into(), "batches stay as the producer compressed them (lz4)"),
+    ];
+    match keep {
+        Keep::Days(days) => {
+            settings.push(required("cleanup.policy", "delete".into(), "a log: every record counts, not only the latest of a key"));
+            settings.push(chosen("retention.ms", (days * DAY_MS).to_string(), "longer than the oldest checkpoint and the audit need"));
+        }
+        Keep::LatestPerKey => {
+            settings.push(required("cleanup.policy", "compact".into(), "a table: the latest record of each key stays"));
+            settings.push(chosen("segment.ms", DAY_MS.to_string(), "only closed segments are compacted"));
+            settings.push(chosen("delete.retention.ms", (7 * DAY_MS).to_string(), "a reader a week behind still sees the tombstones"));
+        }
+    }
+    if let Some(bytes) = max_message_bytes {
+        settings.push(required("max.message.bytes", bytes.to_string(), "raw records at the broker's default limit fit with their headers"));
+    }
+    settings
+}
+
+/// How a broker differs from the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub topic: String,
+    pub what: What,
+    /// The command that mends it, or what to do where none does.
+    pub mend: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    Missing { owner: Owner },
+    Partitions { want: i32, have: i32 },
+    Replication { want: i32, have: i32 },
+    Setting { name: &'static str, want: String, have: Option<String>, required: bool },
+}
+
+impl Difference {
+    /// Whether work must not start (or, for a missing topic of ours, not before it is created).
+    pub fn is_fault(&self) -> bool {
+        match &self.what {
+            What::Missing { .. } | What::Partitions { .. } => true,
+            What::Replication { .. } => false,
+            What::Setting { required, .. } => *required,
+        }
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.topic)?;
+        match &self.what {
+            What::Missing { owner: Owner::Portcullis } => f.write_str("missing")?,
+            What::Missing { owner: Owner::Others } => f.write_str("missing (an input: whoever writes it owns it)")?,
+            What::Partitions { want, have } => write!(f, "{have} partitions instead of {want}")?,
+            What::Replication { want, have } => write!(f, "replication factor {have} instead of {want}")?,
+            What::Setting { name, want, have, .. } => write!(f, "{name} is {} instead of {want}", have.as_deref().unwrap_or("unknown"))?,
+        }
+        write!(f, "; {}", self.mend)
+    }
+}
+
+/// Compares the plan with what a broker has (missing topics are missing in `existing`).
+pub fn check(plan: &[Topic], existing: &BTreeMap<String, Existing>, bootstrap_servers: &str) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    for topic in plan {
+        let mut differs = |what, mend| differences.push(Difference { topic: topic.name.clone(), what, mend });
+        let Some(found) = existing.get(&topic.name) else {
+            differs(What::Missing { owner: topic.owner }, create_command(topic, bootstrap_servers));
+            continue;
+        };
+        if topic.owner == Owner::Others {
+            continue;
+        }
+        if found.partitions != topic.partitions {
+            let mend = format!(
+                "the number is fixed for life: set topics.partitions to what the prefix was made with, or replay into a new topics.prefix; \
+                 an unused topic goes with `kafka-topics.sh --bootstrap-server {bootstrap_servers} --delete --topic {}`",
+                topic.name
+            );
+            differs(What::Partitions { want: topic.partitions, have: found.partitions }, mend);
+        }
+        if found.replication != topic.replication {
+            let mend = format!(
+                "`kafka-reassign-partitions.sh --bootstrap-server {bootstrap_servers}` with a plan for {}, or set topics.replication to {}",
+                topic.name, found.replication
+            );
+            differs(What::Replication { want: topic.replication, have: found.replication }, mend);
+        }
+        for setting in &topic.settings {
+            let have = found.settings.get(setting.name);
+            if have != Some(&setting.value) {
+                let mend = format!(
+                    "`kafka-configs.sh --bootstrap-server {bootstrap_servers} --alter --entity-type topics --entity-name {} --add-config {}={}` ({})",
+                    topic.name, setting.name, setting.value, setting.why
+                );
+                let what =
+                    What::Setting { name: setting.name, want: setting.value.clone(), have: have.cloned(), required: setting.required };
+                differs(what, mend);
+            }
+        }
+    }
+    differences
+}
+
+/// The command that creates a topic of the plan.
+pub fn create_command(topic: &Topic, bootstrap_servers: &str) -> String {
+    let mut command = format!(
+        "`kafka-topics.sh --bootstrap-server {bootstrap_servers} --create --topic {} --partitions {} --replication-factor {}",
+        topic.name, topic.partitions, topic.replication
+    );
+    for setting in &topic.settings {
+        command.push_str(&format!(" --config {}={}", setting.name, setting.value));
+    }
+    command.push('`');
+    command
+}
+
+/// What the broker has of these topics.
+///
+/// # Errors
+/// [`KafkaFault::Unreachable`], [`KafkaFault::NotAuthorized`].
+pub fn existing(settings: &Settings, names: &[&str]) -> Result<BTreeMap<String, Existing>, KafkaFault> {
+    let mut found = connect::describe(settings, names, ADMIN_MAX)?;
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let admin = admin(settings)?;
+    let resources: Vec<_> = found.keys().map(|name| ResourceSpecifier::Topic(name)).collect();
+    let answers =
+        pollster::block_on(admin.describe_configs(&resources, &options())).map_err(|e| KafkaFault::of("reading topic settings", &e))?;
+    let mut configs = BTreeMap::new();
+    for answer in answers {
+        let config = answer.map_err(|code| KafkaFault::of("reading topic settings", &KafkaError::AdminOp(code)))?;
+        if let rdkafka::admin::OwnedResourceSpecifier::Topic(name) = config.specifier {
+            let values = config.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect();
+            configs.insert(name, values);
+        }
+    }
+    for (name, topic) in &mut found {
+        topic.settings = configs.remove(name).unwrap_or_default();
+    }
+    Ok(found)
+}
+
+/// What [`apply`] did and what it left to the operator.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    pub created: Vec<String>,
+    /// Differences that are the operator's choice, and inputs that are missing.
+    pub remaining: Vec<Difference>,
+}
+
+/// Why [`apply`] did nothing, or not all.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyFault {
+    #[error("topics with wrong settings are not touched:\n{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Wrong(Vec<Difference>),
+    #[error(transparent)]
+    Kafka(#[from] KafkaFault),
+}
+
+/// Creates our missing topics. Refuses, before it creates anything, if one that exists is wrong. Inputs are never created.
+///
+/// # Errors
+/// [`ApplyFault::Wrong`] with every difference and the command that mends it; failures of Kafka.
+pub fn apply(settings: &Settings, plan: &[Topic]) -> Result<Applied, ApplyFault> {
+    let names: Vec<&str> = plan.iter().map(|topic| topic.name.as_str()).collect();
+    let differences = check(plan, &existing(settings, &names)?, &settings.bootstrap_servers);
+    let (wrong, rest): (Vec<_>, Vec<_>) =
+        differences.into_iter().partition(|difference| difference.is_fault() && !matches!(difference.what, What::Missing { .. }));
+    if !wrong.is_empty() {
+        return Err(ApplyFault::Wrong(wrong));
+    }
+    let (missing, remaining): (Vec<_>, Vec<_>) =
+        rest.into_iter().partition(|difference| difference.what == What::Missing { owner: Owner::Portcullis });
+    let mut applied = Applied { created: Vec::new(), remaining };
+    let create: Vec<&Topic> = plan.iter().filter(|topic| missing.iter().any(|difference| difference.topic == topic.name)).collect();
+    if create.is_empty() {
+        return Ok(applied);
+    }
+    let new: Vec<NewTopic<'_>> = create
+        .iter()
+        .map(|topic| {
+            let new = NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(topic.replication));
+            topic.settings.iter().fold(new, |new, setting| new.set(setting.name, &setting.value))
+        })
+        .collect();
+    let admin = admin(settings)?;
+    let answers = pollster::block_on(admin.create_topics(&new, &options())).map_err(|e| KafkaFault::of("creating topics", &e))?;
+    for answer in answers {
+        match answer {
+            Ok(name) => applied.created.push(name),
+            // Somebody was faster; the next check tells whether it is as it should be.
+            Err((_, Code::TopicAlreadyExists)) => {}
+            Err((name, code)) => {
+                return Err(KafkaFault::of(format!("creating topic {name}"), &KafkaError::AdminOp(code)).into());
+            }
+        }
+    }
+    Ok(applied)
+}
+
+fn admin(settings: &Settings) -> Result<AdminClient<ClientEvents>, KafkaFault> {
+    settings.client_config(&[], &[])?.create_with_context(ClientEvents::default()).map_err(|e| KafkaFault::of("kafka.properties", &e))
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().request_timeout(Some(ADMIN_MAX)).operation_timeout(Some(ADMIN_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn as_planned(plan: &[Topic]) -> BTreeMap<String, Existing> {
+        plan.iter()
+            .map(|topic| {
+                let settings = topic.settings.iter().map(|setting| (setting.name.to_owned(), setting.value.clone())).collect();
+                (topic.name.clone(), Existing { partitions: topic.partitions, replication: topic.replication, settings })
+            })
+            .collect()
+    }
+
+    fn setting<'a>(plan: &'a [Topic], topic: &str, name: &str) -> &'a str {
+        &plan.iter().find(|t| t.name == topic).unwrap().settings.iter().find(|s| s.name == name).unwrap().value
+    }
+
+    #[test]
+    fn events_verdicts_and_journal_have_the_same_number_of_partitions() {
+        let plan = plan("p", 12, 3, &["raw".into()]);
+        assert_eq!(plan.len(), 11);
+        for name in ["p.events", "p.verdicts", "p.journal"] {
+            assert_eq!(plan.iter().find(|t| t.name == name).unwrap().partitions, 12, "{name}");
+        }
+        assert_eq!(plan.iter().find(|t| t.name == "p.proposals").unwrap().partitions, 4);
+        assert_eq!(super::plan("p", 2, 1, &[]).iter().find(|t| t.name == "p.gate-journal").unwrap().partitions, 2);
+    }
+
+    #[test]
+    fn logs_are_stamped_by_the_broker_and_tables_are_compacted() {
+        let plan = plan("p", 12, 3, &[]);
+        for topic in &plan {
+            assert_eq!(setting(&plan, &topic.name, "message.timestamp.type"), "LogAppendTime");
+            assert_eq!(setting(&plan, &topic.name, "min.insync.replicas"), "2");
+        }
+        for name in ["p.risk", "p.reputation", "p.inventory"] {
+            assert_eq!(setting(&plan, name, "cleanup.policy"), "compact");
+        }
+        assert_eq!(setting(&plan, "p.events", "cleanup.policy"), "delete");
+        assert_eq!(setting(&super::plan("p", 1, 1, &[]), "p.events", "min.insync.replicas"), "1");
+    }
+
+    #[test]
+    fn a_broker_as_planned_has_no_differences() {
+        let plan = plan("p", 3, 1, &["raw".into()]);
+        assert_eq!(check(&plan, &as_planned(&plan), "b:1"), []);
+    }
+
+    #[test]
+    fn every_difference_names_the_command_that_mends_it() {
+        let plan = plan("p", 3, 1, &["raw".into()]);
+        let mut broker = as_planned(&plan);
+        broker.remove("p.retry");
+        broker.remove("raw");
+        broker.get_mut("p.journal").unwrap().partitions = 5;
+        let events = broker.get_mut("p.events").unwrap();
+        events.settings.insert("message.timestamp.type".into(), "CreateTime".into());
+        events.settings.insert("retention.ms".into(), "1".into());
+
+        let differences = check(&plan, &broker, "b:1");
+        let text = |topic: &str| differences.iter().filter(|d| d.topic == topic).map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        assert!(text("p.retry").contains("kafka-topics.sh --bootstrap-server b:1 --create --topic p.retry --partitions 3"));
+        assert!(text("raw").contains("an input"));
+        assert!(text("p.journal").contains("5 partitions instead of 3") && text("p.journal").contains("new topics.prefix"));
+        assert!(text("p.events").contains("--entity-name p.events --add-config message.timestamp.type=LogAppendTime"));
+
+        let faults: Vec<_> = differences.iter().filter(|d| d.is_fault()).map(|d| d.topic.as_str()).collect();
+        assert_eq!(faults, ["p.events", "p.journal", "p.retry", "raw"], "retention is the operator's choice");
+    }
+}
