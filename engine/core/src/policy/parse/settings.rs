@@ -6,7 +6,7 @@ use crate::policy::network::Cidr;
 use crate::policy::yaml::{At, Map};
 use crate::policy::{Budget, Networks, Policy, Protected};
 use crate::time::{DAY_MS, MINUTE_MS, SECOND_MS, Span};
-use crate::verdict::{Centibans, Family};
+use crate::verdict::Family;
 
 pub(super) fn read(map: &Map<'_>, policy: &mut Policy) {
     if let Some(networks) = map.get("networks").and_then(|at| at.map()) {
@@ -135,22 +135,16 @@ fn read_priors_and_levels(map: &Map<'_>, policy: &mut Policy) {
         }
         release.not_yet("renewals");
         check_release(policy, at.as_ref().unwrap_or(release.at()));
-    } else if let Some(at) = levels.or_else(|| map.get("prior_db")) {
+    } else if let Some(at) = levels {
         check_release(policy, &at);
     }
 }
 
-/// An incident must be able to end, and must not end while its level stands.
+/// An incident must not end while its level stands. (Where a prior is above `release.below_db`, `decide` lets it end above the prior.)
 fn check_release(policy: &Policy, at: &At<'_>) {
     let below = policy.release.below;
     if below > policy.levels.medium {
         at.fault(format!("an incident would end at {below} dB, above the level medium ({} dB)", policy.levels.medium));
-    }
-    let of_classes = Class::ALL.iter().map(|c| (c.name(), policy.priors.class[*c as usize]));
-    let priors = &policy.priors;
-    let of_kinds: [(&str, Centibans); 3] = [("source", priors.source), ("device", priors.device), ("card", priors.card)];
-    for (name, prior) in of_classes.chain(of_kinds).filter(|(_, prior)| *prior > below && *prior < policy.levels.medium) {
-        at.fault(format!("an incident of {name} could never end: its prior ({prior} dB) is above release.below_db ({below} dB)"));
     }
 }
 
