@@ -22,7 +22,7 @@ pub fn of_process() -> Vec<(String, String)> {
 pub(super) fn lay_over(document: &mut Document, environment: &[(String, String)]) {
     for (name, value) in environment {
         let Some(keys) = name.strip_prefix(PREFIX) else { continue };
-        if is_service_link(keys) {
+        if is_service_link(keys, value) {
             continue;
         }
         match path(keys) {
@@ -36,10 +36,16 @@ pub(super) fn lay_over(document: &mut Document, environment: &[(String, String)]
 }
 
 /// Kubernetes sets these in every pod beside a Service that is called `portcullis` (or `portcullis-something`).
-fn is_service_link(keys: &str) -> bool {
+fn is_service_link(keys: &str, value: &str) -> bool {
     let ends = |end: &str| keys == end || keys.ends_with(&format!("_{end}"));
-    let of_port = |kind: &str| keys.starts_with(&format!("{kind}_")) || keys.contains(&format!("_{kind}_"));
-    !keys.contains(NESTED) && (ends("SERVICE_HOST") || ends("SERVICE_PORT") || ends("PORT") || of_port("SERVICE_PORT") || of_port("PORT"))
+    let after = |word: &str| keys.strip_prefix(word).or_else(|| keys.split_once(&format!("_{word}")).map(|(_, rest)| rest));
+    let is_address = value.starts_with("tcp://") || value.starts_with("udp://") || value.starts_with("sctp://");
+    !keys.contains(NESTED)
+        && (ends("SERVICE_HOST")
+            || ends("SERVICE_PORT")
+            || after("SERVICE_PORT_").is_some()
+            || (ends("PORT") && is_address)
+            || after("PORT_").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())))
 }
 
 /// `KAFKA__PROPERTIES__SASL_PASSWORD`: librdkafka's names have dots where a variable cannot.

@@ -119,6 +119,8 @@ fn a_wrong_variable_is_told_by_its_name() {
              or unset it",
         ]
     );
+    let told = faults(LEAST, &[("PORTCULLIS_HTTP_PORT", "9464")]);
+    assert!(told[0].starts_with("PORTCULLIS_HTTP_PORT: names no key"), "it looks like a Service's and is not: {told:?}");
     assert_eq!(
         faults(LEAST, &[("PORTCULLIS_KAFKA__BOOTSTRAP_SERVER", "b:2"), ("PORTCULLIS_SCORE__WORKERS", "many")]),
         [
