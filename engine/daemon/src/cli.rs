@@ -1,6 +1,5 @@
 //! The command line: one file a command, one visible list.
 
-mod demo;
 mod explain;
 mod gate;
 mod policy;
@@ -34,8 +33,6 @@ enum LogFormat {
 enum Command {
     /// Score log files: verdicts, reasons and containment requests, no service needed.
     Score(score::Args),
-    /// Simulate an organisation with attacks, score it, watch the incidents and get a report.
-    Demo(demo::Args),
     /// Write labelled traffic of a simulated organisation.
     Simulate(simulate::Args),
     /// Check a configuration: every fault at once, exit status 78 if there is one.
@@ -88,7 +85,6 @@ pub fn run(cli: Cli) -> ExitCode {
     start_logs(cli.log_format);
     let done = match cli.command {
         Command::Score(args) => score::run(args),
-        Command::Demo(args) => demo::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Validate(args) => validate::run(args),
         Command::Config(command) => validate::config(command),

@@ -3,6 +3,7 @@
 
 use crate::active_policy::policy_record;
 use crate::jws::Signer;
+use crate::keyed_log::written_at;
 use crate::partition::{GatePartition, ScorePartition, ScoreRecord, ScoreValue};
 use portcullis_core::batch::Counts;
 use portcullis_core::event::Event;
@@ -112,17 +113,5 @@ impl Embedded {
             signer.sign_all(&mut out[before..]);
         }
         Ok(())
-    }
-}
-
-/// The log time at which SCORE wrote a record: the in-process log's stamp.
-fn written_at(record: &GateRecord<'_>) -> Time {
-    match record {
-        GateRecord::Proposal(proposal) => proposal.time,
-        GateRecord::Event(event) => event.time,
-        GateRecord::Control(Control::IncidentClosed(closed)) => closed.at,
-        GateRecord::Control(Control::Sample(sample)) => sample.at,
-        GateRecord::Control(Control::Policy(policy)) => policy.applied_at,
-        GateRecord::Control(Control::Tick(tick)) => tick.due,
     }
 }

@@ -12,7 +12,7 @@ use anyhow::Context;
 use portcullis_connectors::enrich::{Enricher, GeoSettings};
 use portcullis_connectors::formats::{Format, Input};
 use portcullis_core::event::{Event, Origin};
-use portcullis_core::policy::{Emit, Policy, parse};
+use portcullis_core::policy::{Policy, parse};
 use portcullis_core::text::Text;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,8 +41,8 @@ pub struct Args {
     /// Merge the files by event time, or take them as they are, one after the other. Standard input is always taken as it is.
     #[arg(long, value_enum, default_value_t = Order::Time)]
     pub order: Order,
-    /// The files are a keyed log as `portcullis log export` writes it: scored again exactly as the service scored it.
-    #[arg(long, conflicts_with_all = ["format", "inventory", "order"])]
+    /// The files are a keyed log as `portcullis log export` writes it: scored again exactly as the service scored it, under the policies in the log.
+    #[arg(long, conflicts_with_all = ["policy", "emit", "inventory"])]
     pub keyed_log: bool,
     /// What the files may carry: everything, or behaviour only (no inventory, outcomes, labels or other tenants).
     #[arg(long, value_enum, default_value_t = Allow::Everything)]
@@ -139,7 +139,6 @@ fn with_emit(text: &str, emit: EmitArg) -> String {
 /// Scores everything and returns the summary.
 pub fn score(args: &Args, stop: &AtomicBool, progress: &Progress, files: &mut OutputFiles) -> Result<Summary, Failure> {
     let (policy, text) = policy_of(args)?;
-    debug_assert!(matches!(policy.emit, Emit::Changes | Emit::Floor | Emit::All));
     let signer = match &args.signing_key {
         Some(path) => Some(Signer::open(path, &args.issuer, &args.audience)?),
         None => None,
@@ -147,7 +146,7 @@ pub fn score(args: &Args, stop: &AtomicBool, progress: &Progress, files: &mut Ou
     let store = tempfile::Builder::new().prefix("portcullis-state-").tempdir().context("making a temporary folder for the state (TMPDIR names another place)")?;
     let memory_bytes = (args.memory as usize) << 20;
     if args.keyed_log {
-        let log = keyed_log::Settings { files: &args.events, dir: store.path(), memory_bytes, policy: &policy, policy_text: &text, signer };
+        let log = keyed_log::Settings { files: &args.events, dir: store.path(), memory_bytes, batch: args.batch as usize, signer };
         return keyed_log::score(log, stop, progress, files).map_err(Failure::Failed);
     }
     let geo = GeoSettings { city: args.geoip_city.clone(), asn: args.geoip_asn.clone(), ..GeoSettings::default() };

@@ -1,0 +1,137 @@
+//! `portcullis explain`: why, from an output folder, in sums that a person can add.
+
+use super::Failure;
+use anyhow::{Context, bail};
+use portcullis_core::containment::{ContainmentDecision, ContainmentRequest};
+use portcullis_core::verdict::{Level, Verdict};
+use serde::de::DeserializeOwned;
+use std::fmt::Write;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A verdict's id, a request's id, or the id of an identity, source, device or card.
+    what: String,
+    /// The folder that `portcullis score --out` wrote.
+    #[arg(long = "in", value_name = "DIR")]
+    dir: PathBuf,
+}
+
+/// Verdicts listed in the history of a subject.
+const HISTORY_MAX: usize = 20;
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    print!("{}", explain(&args.what, &args.dir)?);
+    Ok(())
+}
+
+/// The explanation of a verdict, a request or a subject.
+pub fn explain(what: &str, dir: &Path) -> anyhow::Result<String> {
+    let is_request = what.starts_with("r-");
+    let requests: Vec<ContainmentRequest> = lines(&dir.join("containment.ndjson"), |r: &ContainmentRequest| {
+        if is_request { r.id == what } else { r.subject.id == what || r.verdict_id == what }
+    })?;
+    let wanted_verdict = if is_request { requests.first().map(|r| r.verdict_id.clone()) } else { None };
+    let verdicts: Vec<Verdict> = lines(&dir.join("verdicts.ndjson"), |v: &Verdict| v.id == what || v.subject.id == what || wanted_verdict.as_deref() == Some(&v.id))?;
+    let mut text = String::new();
+    let Some(worst) = verdicts.iter().reduce(|a, b| if (b.level, b.evidence_db) > (a.level, a.evidence_db) { b } else { a }) else {
+        bail!(
+            "nothing about {what:?} in {}: it names neither a verdict, nor a request, nor a subject with a verdict (subjects that never left `low` have none; `score --emit all` writes one for every event)",
+            dir.display()
+        );
+    };
+    if verdicts.len() > 1 {
+        history(&mut text, &verdicts)?;
+    }
+    one(&mut text, worst)?;
+    let decisions: Vec<ContainmentDecision> = lines(&dir.join("decisions.ndjson"), |d: &ContainmentDecision| d.subject == worst.subject)?;
+    containment(&mut text, &requests, &decisions)?;
+    Ok(text)
+}
+
+/// The lines of a file that `keep` keeps.
+fn lines<T: DeserializeOwned>(path: &Path, keep: impl Fn(&T) -> bool) -> anyhow::Result<Vec<T>> {
+    let file = std::fs::File::open(path).with_context(|| format!("opening {} (the folder that `portcullis score --out` wrote)", path.display()))?;
+    let mut kept = Vec::new();
+    for (i, line) in BufReader::new(file).lines().enumerate() {
+        let line = line.with_context(|| format!("reading {}", path.display()))?;
+        let item: T = serde_json::from_str(&line).with_context(|| format!("{} line {}", path.display(), i + 1))?;
+        if keep(&item) {
+            kept.push(item);
+        }
+    }
+    Ok(kept)
+}
+
+fn history(text: &mut String, verdicts: &[Verdict]) -> std::fmt::Result {
+    writeln!(text, "{} verdicts on {} {}:", verdicts.len(), verdicts[0].subject.kind, verdicts[0].subject.id)?;
+    for verdict in verdicts.iter().take(HISTORY_MAX) {
+        let leading = verdict.reasons.first().map_or("", |r| &r.signal);
+        writeln!(text, "  {}  {:<8}  {:>6.1} dB  score {:>5.1}  {leading}", verdict.time, verdict.level, verdict.evidence_db, verdict.score)?;
+    }
+    if verdicts.len() > HISTORY_MAX {
+        writeln!(text, "  ... and {} more", verdicts.len() - HISTORY_MAX)?;
+    }
+    writeln!(text, "\nThe highest of them:")
+}
+
+fn one(text: &mut String, v: &Verdict) -> std::fmt::Result {
+    let class = v.class.map(|c| format!(" ({c})")).unwrap_or_default();
+    writeln!(text, "Verdict {}", v.id)?;
+    writeln!(text, "  {} {}{class} of tenant {} is {} since {}", v.subject.kind, v.subject.id, v.tenant, v.level, v.time)?;
+    match (&v.event_id, v.event_type) {
+        (Some(id), Some(kind)) => writeln!(text, "  judged at event {id} ({kind})")?,
+        _ => writeln!(text, "  the level fell because the evidence grew old; no event")?,
+    }
+    writeln!(text, "\n  {:>8}  prior: how seldom one of its kind is abused", format!("{:+.1} dB", v.prior_db))?;
+    for reason in &v.reasons {
+        writeln!(text, "  {:>8}  {} ({}): {}", format!("{:+.1} dB", reason.db), reason.signal, reason.family, reason.detail)?;
+        writeln!(text, "            observed: {}", reason.observed)?;
+        writeln!(text, "            expected: {}", reason.expected)?;
+        let identifiers: Vec<&str> = reason.attack.iter().chain(&reason.nhi).map(String::as_str).collect();
+        let events = reason.events.join(", ");
+        writeln!(text, "            events: {events}{}", if identifiers.is_empty() { String::new() } else { format!("; {}", identifiers.join(", ")) })?;
+    }
+    writeln!(text, "  {:>8}  in sum: score {:.1} of 100", format!("{:+.1} dB", v.evidence_db), v.score)?;
+    if let Some(floor) = &v.floor {
+        writeln!(text, "            {floor} is a fact, not a likelihood: alone it lifts the level to {}", v.level)?;
+    }
+    writeln!(text, "            {}", borders(v))?;
+    if let Some(until) = v.valid_until {
+        writeln!(text, "            without more evidence it is low again at {until}")?;
+    }
+    for error in &v.errors {
+        writeln!(text, "  could not be evaluated: {error}")?;
+    }
+    writeln!(text, "  policy {} ({}), record {}/{}/{}", v.policy.version, short(&v.policy.digest), v.log.topic, v.log.partition, v.log.offset)
+}
+
+/// What would have changed the level, by the default borders of the score.
+fn borders(v: &Verdict) -> String {
+    let next = [(Level::Medium, 25.0), (Level::High, 50.0), (Level::Critical, 75.0)].into_iter().find(|(level, _)| *level > v.level);
+    let leading = v.reasons.first().filter(|r| r.db > 0.0);
+    let without = leading.map(|r| format!("without {} it would be {:.1} dB", r.signal, v.evidence_db - r.db));
+    let more = next.map(|(level, score)| format!("{level} begins at {:+.1} dB by the default borders", (score - 50.0) / 2.5));
+    [without, more].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
+fn containment(text: &mut String, requests: &[ContainmentRequest], decisions: &[ContainmentDecision]) -> std::fmt::Result {
+    if requests.is_empty() && decisions.is_empty() {
+        return writeln!(text, "\nNothing was requested.");
+    }
+    writeln!(text, "\nContainment:")?;
+    for request in requests {
+        let (target, playbook) = (&request.target, &request.playbook);
+        let what = if request.mode == portcullis_core::verdict::Mode::Shadow { "would be requested" } else { "requested" };
+        writeln!(text, "  {} on {} {} {what} by playbook {playbook} at {}, {}", request.action, target.kind, target.id, request.level, request.id)?;
+    }
+    for decision in decisions.iter().filter(|d| d.request.is_none() && d.would_send.is_none()) {
+        writeln!(text, "  {}: {} ({})", decision.action, decision.end, decision.why)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! `portcullis validate` and `portcullis config`: the service's configuration.
+
+use super::Failure;
+use crate::config::{self, Config};
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Leave PORTCULLIS_... environment variables out.
+    #[arg(long)]
+    no_environment: bool,
+}
+
+#[derive(clap::Subcommand)]
+pub enum ConfigCommand {
+    /// Print the JSON Schema of the configuration file.
+    Schema,
+    /// Print what is in force, defaults included, secrets left out.
+    Show(Args),
+}
+
+/// Reads the configuration, with the environment over it.
+pub fn load(path: &std::path::Path, no_environment: bool) -> Result<Config, Failure> {
+    let environment = if no_environment { Vec::new() } else { config::of_process() };
+    config::load(path, &environment).map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    let config = load(&args.config, args.no_environment)?;
+    if let Some(policy) = &config.policy.file {
+        super::policy::read(policy)?;
+    }
+    println!("{} is valid", args.config.display());
+    Ok(())
+}
+
+pub fn config(command: ConfigCommand) -> Result<(), Failure> {
+    match command {
+        ConfigCommand::Schema => println!("{}", serde_json::to_string_pretty(&config::schema())?),
+        ConfigCommand::Show(args) => print!("{}", load(&args.config, args.no_environment)?.effective()),
+    }
+    Ok(())
+}
