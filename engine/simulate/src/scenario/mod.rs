@@ -245,7 +245,7 @@ pub static SCENARIOS: &[Scenario] = &[
     ),
     look_alike(
         "office_nat",
-        "Forty colleagues behind one address, some mistyping, all getting in.",
+        "Colleagues (up to forty) behind one address, many mistyping, all getting in.",
         one(Class::Workforce, stays),
         When::WorkHours,
         &["password_spray", "credential_stuffing"],
