@@ -126,8 +126,7 @@ impl Plan {
     /// When it begins: after enough days for habits, at the right hour, with room for what follows.
     fn moment(&self, random: &mut Random, scenario: &Scenario, who: Who) -> i64 {
         let days = (self.frame.end - self.frame.start) / DAY;
-        let after = scenario.absence.map_or(3, |(_, after)| after / DAY + 1);
-        let last = (days - after).max(1);
+        let last = (days - Instance::room_days(scenario)).max(1);
         let mut day = random.between((days * 2 / 5).min(last), last);
         let zone = match Actor::derive(&self.frame, who) {
             Actor::Person(person) => CITIES[person.city].zone,

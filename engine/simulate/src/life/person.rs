@@ -224,7 +224,8 @@ pub fn context(out: &mut Vec<u8>, person: &Person, visit: &PersonVisit, messy: b
 /// Session and cookie, rendered once.
 pub fn bearer(out: &mut Vec<u8>, person: &Person, visit: &PersonVisit) {
     let id = session_id(person, visit.device, visit.session_at);
-    let lifetime = if person.who.class == Class::Customer { 30 * DAY } else { 12 * HOUR };
+    // A little longer than the session is used for, so that nobody outlives a cookie.
+    let lifetime = if person.who.class == Class::Customer { 31 * DAY } else { 12 * HOUR };
     json::credential(out, &id, "session", visit.session_at, Some(visit.session_at + lifetime), "");
     json::session(out, &id);
 }

@@ -163,4 +163,9 @@ pub fn key_rotation_overlap(scene: &mut Scene<'_>) {
         at += HOUR + scene.seconds(0, 30);
     }
     scene.run(at, &new, None, success("credential.revoke"), Mark::Part, |out| put!(out, r#","change":{{"target":"{old_id}"}}"#));
+    // From now on only the new one.
+    while at < scene.frame.end - HOUR {
+        at += 3 * HOUR + scene.seconds(0, 30);
+        scene.call(at, &new, machine.domain, 0, Mark::Background);
+    }
 }

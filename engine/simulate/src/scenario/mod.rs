@@ -60,7 +60,7 @@ pub struct Scenario {
     pub doc: &'static str,
     pub cast: Cast,
     pub when: When,
-    /// The ordinary life is suspended from this long before the beginning until this long after it, milliseconds.
+    /// Where what happens does not go together with the ordinary life, that is suspended from this long before the beginning until this long after it, milliseconds.
     pub absence: Option<(i64, i64)>,
     /// The signals that should speak: of an attack those that find it, of a look-alike those that are tempted.
     pub signals: &'static [&'static str],
@@ -128,6 +128,9 @@ const fn look_alike(
 ) -> Scenario {
     Scenario { name, kind: Kind::LookAlike, doc, cast, when, absence: None, signals, play }
 }
+
+/// An absence until the end.
+const FOR_GOOD: i64 = 1_000 * DAY;
 
 /// Every scenario.
 pub static SCENARIOS: &[Scenario] = &[
@@ -245,7 +248,7 @@ pub static SCENARIOS: &[Scenario] = &[
     ),
     look_alike(
         "office_nat",
-        "Forty colleagues behind one address, some mistyping, all getting in.",
+        "Colleagues (up to forty) behind one address, many mistyping, all getting in.",
         one(Class::Workforce, stays),
         When::WorkHours,
         &["password_spray", "credential_stuffing"],
@@ -286,14 +289,17 @@ pub static SCENARIOS: &[Scenario] = &[
         &["failed_login_spike", "guessed_password"],
         lookalike::monday_morning,
     ),
-    look_alike(
-        "cron_expired_password",
-        "A job whose secret has expired fails every few minutes all day.",
-        one(Class::Service, cron),
-        When::Any,
-        &["failed_login_spike", "cadence_surge"],
-        lookalike::cron_expired_password,
-    ),
+    Scenario {
+        absence: Some((0, 12 * HOUR)),
+        ..look_alike(
+            "cron_expired_password",
+            "A job whose secret has expired fails every few minutes all day.",
+            one(Class::Service, cron),
+            When::Any,
+            &["failed_login_spike", "cadence_surge"],
+            lookalike::cron_expired_password,
+        )
+    },
     look_alike(
         "flash_sale",
         "A sale opens: everybody reloads, and many buy several times within minutes.",
@@ -310,14 +316,17 @@ pub static SCENARIOS: &[Scenario] = &[
         &["dormant_return", "takeover_checkout"],
         lookalike::holiday_return,
     ),
-    look_alike(
-        "key_rotation_overlap",
-        "A key is rotated; for two days instances use the old and the new one.",
-        one(Class::Service, static_key),
-        When::WorkHours,
-        &["token_replay", "revoked_use"],
-        lookalike::key_rotation_overlap,
-    ),
+    Scenario {
+        absence: Some((0, FOR_GOOD)),
+        ..look_alike(
+            "key_rotation_overlap",
+            "A key is rotated; for two days instances use the old and the new one.",
+            one(Class::Service, static_key),
+            When::WorkHours,
+            &["token_replay", "revoked_use"],
+            lookalike::key_rotation_overlap,
+        )
+    },
 ];
 
 /// All that a scenario needs to be told again, byte for byte.
@@ -334,6 +343,14 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// Days that must be left when it begins.
+    pub fn room_days(scenario: &Scenario) -> i64 {
+        match scenario.absence {
+            Some((_, after)) if after < FOR_GOOD => after / DAY + 1,
+            _ => 3,
+        }
+    }
+
     /// The stretch in which whom it is about does nothing else.
     pub fn pause(&self) -> Option<(i64, i64)> {
         SCENARIOS[self.scenario].absence.map(|(before, after)| (self.at - before, self.at + after))

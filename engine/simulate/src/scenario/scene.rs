@@ -152,7 +152,7 @@ impl<'f> Scene<'f> {
         let own = seat.device == seat.person.device(0) && seat.person.who.class != Class::Customer;
         json::source(&mut rest, &seat.spot, &seat.device, if own { "compliant" } else { "" }, Gaps::default());
         if let Some((id, began)) = &seat.session {
-            let lifetime = if seat.person.who.class == Class::Customer { 30 * DAY } else { 12 * HOUR };
+            let lifetime = if seat.person.who.class == Class::Customer { 31 * DAY } else { 12 * HOUR };
             json::credential(&mut rest, id, "session", *began, Some(began + lifetime), "");
             json::session(&mut rest, id);
         }
@@ -184,7 +184,8 @@ impl<'f> Scene<'f> {
 
     /// Logs in as the person would, the second factor half a second earlier. `factor` of `None` is a password alone.
     pub fn login(&mut self, at: i64, seat: &mut Seat, factor: Factor, mark: Mark) {
-        seat.session = Some((format!("s-{:012x}", self.random.next() >> 16), at));
+        // The session is there from the first step on.
+        seat.session = Some((format!("s-{:012x}", self.random.next() >> 16), at - 500));
         let method = if factor == Factor::Passkey { "webauthn" } else { "password" };
         match factor.second() {
             Some((second, amr)) => {
