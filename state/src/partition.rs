@@ -203,6 +203,13 @@ impl<V: Value> Partition<V> {
         }
     }
 
+    /// Gives the slot a value, whatever was there.
+    #[inline]
+    pub fn set(&mut self, slot: Slot, value: V) {
+        let state = &mut self.overlay.slots[slot.0 as usize];
+        (state.working, state.changed) = (Working::Copy(value), true);
+    }
+
     /// Deletes the value; its timer stays.
     pub fn remove(&mut self, slot: Slot) {
         if self.value(slot).is_some() {

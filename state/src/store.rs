@@ -21,6 +21,9 @@ struct Stand {
     log_time_ms: i64,
 }
 
+/// Row key and row.
+type Row = (Box<[u8]>, Box<[u8]>);
+
 pub(crate) struct Store {
     db: DB,
     pub dir: PathBuf,
@@ -95,7 +98,7 @@ impl Store {
     }
 
     /// Rows from `from` on, in key order.
-    pub fn rows(&self, from: &[u8]) -> impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), StateFault>> + '_ {
+    pub fn rows(&self, from: &[u8]) -> impl Iterator<Item = Result<Row, StateFault>> + '_ {
         let rows = self.db.iterator(IteratorMode::From(from, Direction::Forward));
         rows.map(|row| row.map_err(|e| self.fault("reading the state", e)))
     }
