@@ -26,7 +26,10 @@ fn main() -> Outcome {
         [_, "write-until-killed", dir] => write_until_killed(Path::new(dir)),
         [_, "fill-the-disk", dir] => fill_the_disk(Path::new(dir)),
         // What cargo and its front ends ask of any test program.
-        [_, .., "--list"] | [_, "--list", ..] => Ok(println!("crash: test")),
+        [_, .., "--list"] | [_, "--list", ..] => {
+            println!("crash: test");
+            Ok(())
+        }
         _ => {
             a_kill_leaves_the_state_after_some_flush()?;
             a_full_disk_stops_with_a_fault_and_loses_nothing_on_disk()
@@ -244,7 +247,8 @@ fn fill_the_disk(disk: &Path) -> Outcome {
         }
     };
     let said = fault.to_string();
-    assert!(matches!(fault, StateFault::Full { .. }), "{fault:?}");
+    // Which of the two depends on whether a compaction or our own write met the end of the disk first.
+    assert!(matches!(fault, StateFault::Full { .. } | StateFault::Background { .. }), "{fault:?}");
     assert!(said.contains(dir.to_str().ok_or("path")?) && said.contains("free space"), "{said}");
     drop(partition);
 
