@@ -26,6 +26,9 @@ pub enum StateFault {
     #[error("{dir}: no space left while {doing}: free space or move the directory, then start again; what was published is safe, the rest is replayed ({source})", dir = .dir.display())]
     Full { dir: PathBuf, doing: &'static str, source: rocksdb::Error },
 
+    #[error("{dir}: RocksDB failed {errors} times to write files in the background, most often because the disk is full or failing (the file LOG there says which): free space or mend the disk, then open the state again; what was published is safe, the rest is replayed", dir = .dir.display())]
+    Background { dir: PathBuf, errors: u64 },
+
     #[error("{dir}: {doing} failed: {source}. Check the disk, its permissions and the limit on open files", dir = .dir.display())]
     Io { dir: PathBuf, doing: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
 

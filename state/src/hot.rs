@@ -94,10 +94,16 @@ impl<V: Value> HotTable<V> {
     #[inline]
     pub fn prefetch_entry(&self, hash: u32) {
         if let Some(place) = self.index.find(hash, |_| true) {
-            let entry = std::ptr::from_ref(self.entry(place)).cast::<u8>();
-            for line in 0..size_of::<Entry<V>>().div_ceil(CACHE_LINE_BYTES).min(8) {
-                prefetch(entry.wrapping_add(line * CACHE_LINE_BYTES));
-            }
+            self.prefetch_place(place);
+        }
+    }
+
+    /// Starts to load an entry.
+    #[inline]
+    pub fn prefetch_place(&self, place: u32) {
+        let entry = std::ptr::from_ref(self.entry(place)).cast::<u8>();
+        for line in 0..size_of::<Entry<V>>().div_ceil(CACHE_LINE_BYTES).min(8) {
+            prefetch(entry.wrapping_add(line * CACHE_LINE_BYTES));
         }
     }
 

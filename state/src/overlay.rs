@@ -17,30 +17,34 @@ pub struct Change<'a, V> {
 }
 
 /// A value as the batch sees it.
-pub(crate) enum Working<V> {
+#[derive(Clone, Copy)]
+pub(crate) enum Working {
     /// As committed, in the hot table. Read without a copy.
     Committed,
     Absent,
-    Copy(V),
+    /// Number among the copies.
+    Copy(u32),
 }
 
-pub(crate) struct SlotState<V> {
+pub(crate) struct SlotState {
     pub place: u32,
     pub changed: bool,
     pub due_ms: i64,
-    pub working: Working<V>,
+    pub working: Working,
 }
 
 pub(crate) struct Overlay<V> {
     /// Number of the running batch, from 1: tells a fresh slot from that of an earlier batch.
     pub batch: u64,
-    /// Kept between batches for its capacity.
-    pub slots: Vec<SlotState<V>>,
+    /// Kept between batches for their capacity; apart from the copies, so that what is only read costs little.
+    pub slots: Vec<SlotState>,
+    /// Each is taken at most once, at commit.
+    copies: Vec<Option<V>>,
 }
 
 impl<V> Overlay<V> {
     pub fn new() -> Overlay<V> {
-        Overlay { batch: 1, slots: Vec::new() }
+        Overlay { batch: 1, slots: Vec::new(), copies: Vec::new() }
     }
 
     #[inline]
@@ -49,13 +53,48 @@ impl<V> Overlay<V> {
         self.slots.len() as u32 - 1
     }
 
+    /// Gives slot number `slot` a value of its own, which counts as a change.
+    #[inline]
+    pub fn set(&mut self, slot: u32, value: V) -> &mut V {
+        let state = &mut self.slots[slot as usize];
+        state.changed = true;
+        let copy = match state.working {
+            Working::Copy(copy) => {
+                self.copies[copy as usize] = None;
+                copy
+            }
+            Working::Committed | Working::Absent => {
+                self.copies.push(None);
+                self.copies.len() as u32 - 1
+            }
+        };
+        state.working = Working::Copy(copy);
+        self.copies[copy as usize].insert(value)
+    }
+
+    #[inline]
+    pub fn copy(&self, copy: u32) -> Option<&V> {
+        self.copies[copy as usize].as_ref()
+    }
+
+    #[inline]
+    pub fn copy_mut(&mut self, copy: u32) -> Option<&mut V> {
+        self.copies[copy as usize].as_mut()
+    }
+
+    #[inline]
+    pub fn take_copy(&mut self, copy: u32) -> Option<V> {
+        self.copies[copy as usize].take()
+    }
+
     pub fn end(&mut self) {
         self.slots.clear();
+        self.copies.clear();
         self.batch += 1;
     }
 }
 
-impl<V> SlotState<V> {
+impl SlotState {
     pub fn timer_ms(&self) -> Option<i64> {
         (self.due_ms != NEVER).then_some(self.due_ms)
     }

@@ -18,6 +18,8 @@ use std::time::Instant;
 
 /// Keys whose memory is asked for ahead of their use: enough to cover a cache miss, few enough to stay in the first cache.
 const PREFETCH_KEYS: usize = 32;
+/// How many slots ahead a commit asks for the entries it will write.
+const COMMIT_AHEAD: usize = 8;
 
 /// The state of one partition, owned by one thread. A batch begins with the first [`slot`](Partition::slot) or
 /// [`load`](Partition::load) and ends with [`commit`](Partition::commit) or [`abort`](Partition::abort).
@@ -161,8 +163,8 @@ impl<V: Value> Partition<V> {
     #[inline]
     pub fn value(&self, slot: Slot) -> Option<&V> {
         let state = &self.overlay.slots[slot.0 as usize];
-        match &state.working {
-            Working::Copy(value) => Some(value),
+        match state.working {
+            Working::Copy(copy) => self.overlay.copy(copy),
             Working::Committed => self.hot.entry(state.place).value.as_ref(),
             Working::Absent => None,
         }
@@ -172,35 +174,36 @@ impl<V: Value> Partition<V> {
     #[inline]
     pub fn value_mut(&mut self, slot: Slot) -> Option<&mut V> {
         let state = &mut self.overlay.slots[slot.0 as usize];
-        if let Working::Committed = state.working {
-            let value = self.hot.entry(state.place).value.as_ref()?;
-            state.working = Working::Copy(value.clone());
-        }
-        match &mut state.working {
-            Working::Copy(value) => {
+        match state.working {
+            Working::Copy(copy) => {
                 state.changed = true;
-                Some(value)
+                self.overlay.copy_mut(copy)
             }
-            _ => None,
+            Working::Committed => {
+                let copy = self.hot.entry(state.place).value.clone()?;
+                Some(self.overlay.set(slot.0, copy))
+            }
+            Working::Absent => None,
         }
     }
 
     /// The value to change, made by `make` where there is none.
     #[inline]
     pub fn value_or_insert_with(&mut self, slot: Slot, make: impl FnOnce() -> V) -> &mut V {
-        let state = &mut self.overlay.slots[slot.0 as usize];
-        state.changed = true;
-        if !matches!(state.working, Working::Copy(_)) {
-            let committed = match state.working {
-                Working::Committed => self.hot.entry(state.place).value.clone(),
-                _ => None,
-            };
-            state.working = Working::Copy(committed.unwrap_or_else(make));
+        if let Working::Copy(copy) = self.overlay.slots[slot.0 as usize].working
+            && self.overlay.copy(copy).is_some()
+        {
+            self.overlay.slots[slot.0 as usize].changed = true;
+            return self.overlay.copy_mut(copy).expect("looked at just now");
         }
-        match &mut state.working {
-            Working::Copy(value) => value,
-            _ => unreachable!("a copy was just made"),
-        }
+        let value = self.value(slot).cloned().unwrap_or_else(make);
+        self.overlay.set(slot.0, value)
+    }
+
+    /// Gives the slot a value, whatever was there.
+    #[inline]
+    pub fn set(&mut self, slot: Slot, value: V) {
+        self.overlay.set(slot.0, value);
     }
 
     /// Deletes the value; its timer stays.
@@ -275,19 +278,24 @@ impl<V: Value> Partition<V> {
     /// Takes what the batch changed into the state, which then stands at `meta`. Cannot fail: what it promises was already published.
     pub fn commit(&mut self, meta: Meta) {
         debug_assert!(self.meta.as_ref().is_none_or(|before| before.log_time_ms <= meta.log_time_ms), "log time is a running maximum");
-        for state in &mut self.overlay.slots {
+        for number in 0..self.overlay.slots.len() {
+            if let Some(ahead) = self.overlay.slots.get(number + COMMIT_AHEAD) {
+                self.hot.prefetch_place(ahead.place);
+            }
+            let state = &self.overlay.slots[number];
             if !state.changed {
                 continue;
             }
-            let entry = self.hot.entry_mut(state.place);
-            match std::mem::replace(&mut state.working, Working::Absent) {
-                Working::Copy(value) => entry.value = Some(value),
+            let (place, due_ms, working) = (state.place, state.due_ms, state.working);
+            let entry = self.hot.entry_mut(place);
+            match working {
+                Working::Copy(copy) => entry.value = self.overlay.take_copy(copy),
                 Working::Absent => entry.value = None,
                 // Only the timer changed.
                 Working::Committed => {}
             }
-            entry.due_ms = state.due_ms;
-            self.hot.mark_dirty(state.place);
+            entry.due_ms = due_ms;
+            self.hot.mark_dirty(place);
         }
         self.meta = Some(meta);
         self.behind = true;

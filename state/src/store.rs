@@ -7,8 +7,9 @@ use crate::meta::Meta;
 use crate::shared::Shared;
 use crate::value::Value;
 use rocksdb::{
-    BlockBasedOptions, ColumnFamilyDescriptor, CompactionDecision, DB, DBCompressionType, DBPinnableSlice, DEFAULT_COLUMN_FAMILY_NAME,
-    DataBlockIndexType, Direction, FlushOptions, IteratorMode, Options, WriteBatch, WriteOptions, checkpoint::Checkpoint,
+    BlockBasedIndexType, BlockBasedOptions, ColumnFamilyDescriptor, CompactionDecision, DB, DBCompressionType, DBPinnableSlice,
+    DEFAULT_COLUMN_FAMILY_NAME, DataBlockIndexType, Direction, FlushOptions, IteratorMode, Options, WriteBatch, WriteOptions,
+    checkpoint::Checkpoint,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +21,9 @@ struct Stand {
     position: i64,
     log_time_ms: i64,
 }
+
+/// Row key and row.
+type Row = (Box<[u8]>, Box<[u8]>);
 
 pub(crate) struct Store {
     db: DB,
@@ -95,21 +99,33 @@ impl Store {
     }
 
     /// Rows from `from` on, in key order.
-    pub fn rows(&self, from: &[u8]) -> impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), StateFault>> + '_ {
+    pub fn rows(&self, from: &[u8]) -> impl Iterator<Item = Result<Row, StateFault>> + '_ {
         let rows = self.db.iterator(IteratorMode::From(from, Direction::Forward));
         rows.map(|row| row.map_err(|e| self.fault("reading the state", e)))
     }
 
     /// Hands a flush to RocksDB. Atomic: see the crate's documentation for what a crash leaves.
     pub fn write(&mut self, mut batch: WriteBatch, meta: &Meta) -> Result<(), StateFault> {
+        self.check_background()?;
         batch.put(META, meta.encode());
         self.db.write_opt(batch, &self.without_log).map_err(|e| self.fault("writing the state", e))?;
         self.written = Some(Stand { position: meta.position, log_time_ms: meta.log_time_ms });
         Ok(())
     }
 
+    /// RocksDB treats a compaction that finds no space as passing and tries again for ever, while the files it should merge pile up until
+    /// writes block. A thread that holds a partition must not wait for that: the first such error is a fault.
+    fn check_background(&self) -> Result<(), StateFault> {
+        let errors = self.db.property_int_value(rocksdb::properties::BACKGROUND_ERRORS).map_err(|e| self.fault("asking for errors", e))?;
+        match errors {
+            None | Some(0) => Ok(()),
+            Some(errors) => Err(StateFault::Background { dir: self.dir.clone(), errors }),
+        }
+    }
+
     /// Puts everything written on disk and waits for it.
     pub fn persist(&mut self) -> Result<(), StateFault> {
+        self.check_background()?;
         self.db.flush().map_err(|e| self.fault("putting the state on disk", e))?;
         self.set_persisted(self.written);
         Ok(())
@@ -120,6 +136,7 @@ impl Store {
         if self.persisting.is_some() || self.persisted == self.written {
             return Ok(());
         }
+        self.check_background()?;
         let mut in_background = FlushOptions::default();
         in_background.set_wait(false);
         self.db.flush_opt(&in_background).map_err(|e| self.fault("putting the state on disk", e))?;
@@ -174,7 +191,12 @@ fn options<V: Value>(shared: &Shared, persisted_log_time_ms: Arc<AtomicI64>) -> 
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(&shared.block_cache);
     // Indexes and filters count against the one budget, too, so that memory does not grow with the number of subjects.
+    // In partitions: one block of index for a whole file may be larger than a shard of the cache, and then every read fetches it anew.
     blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    blocks.set_partition_filters(true);
+    blocks.set_metadata_block_size(16 << 10);
+    blocks.set_pin_top_level_index_and_filter(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     // Most look-ups of a key that is not hot are of subjects never seen: ten bits a key answer 99 % of them without reading a block.
     blocks.set_bloom_filter(10.0, false);
@@ -188,6 +210,9 @@ fn options<V: Value>(shared: &Shared, persisted_log_time_ms: Arc<AtomicI64>) -> 
     options.set_write_buffer_size((shared.options.write_buffer_bytes / 2).clamp(64 << 10, 64 << 20));
     options.set_max_background_jobs(2);
     options.set_max_open_files(256);
+    // Far above what a working compaction leaves: neither a write nor a flush may wait for one that fails (see `check_background`).
+    options.set_level_zero_slowdown_writes_trigger(200);
+    options.set_level_zero_stop_writes_trigger(400);
     options.set_keep_log_file_num(2);
     options.set_max_log_file_size(4 << 20);
     options.set_compaction_filter("portcullis-retention", move |_level: u32, key: &[u8], row: &[u8]| {

@@ -121,7 +121,11 @@ impl Run {
         match put {
             Put::Nothing => {}
             Put::Insert(_) => {
-                *self.partition.value_or_insert_with(slot, || note.clone()) = note.clone();
+                if note.text.len().is_multiple_of(2) {
+                    self.partition.set(slot, note.clone());
+                } else {
+                    *self.partition.value_or_insert_with(slot, || note.clone()) = note.clone();
+                }
                 self.working.values.insert(key.to_vec(), note);
                 self.changed.insert(key.to_vec(), ());
             }
