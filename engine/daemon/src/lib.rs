@@ -12,5 +12,6 @@ pub mod keyed_log;
 pub mod line_file;
 pub mod partition;
 pub mod progress;
+pub mod report;
 pub mod shelf;
 pub mod summary;
