@@ -343,10 +343,7 @@ impl<'a> LogEvent<'a> {
         }
         event.stamp = Some(Stamp { native_type: Some(self.event_type), ..Stamp::default() });
         event.source = self.source.unless_empty();
-        match super::native::validate(&event) {
-            Ok(()) => Item::Event(event),
-            Err(fault) => Item::Fault(fault),
-        }
+        Item::Event(event)
     }
 
     fn name_targets(&self, event: &mut Event<'a>) {
