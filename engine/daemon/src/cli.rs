@@ -2,9 +2,12 @@
 
 mod explain;
 mod gate;
+mod log;
 mod policy;
+mod run;
 mod score;
 mod simulate;
+mod topics;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -35,6 +38,14 @@ enum Command {
     Score(score::Args),
     /// Write labelled traffic of a simulated organisation.
     Simulate(simulate::Args),
+    /// Run the service on Kafka: ingest, score, gate, or all three in one process.
+    Run(run::Args),
+    /// Show or create the topics.
+    #[command(subcommand)]
+    Topics(topics::TopicsCommand),
+    /// Export the keyed logs.
+    #[command(subcommand)]
+    Log(log::LogCommand),
     /// Check a configuration: every fault at once, exit status 78 if there is one.
     Validate(validate::Args),
     /// Print the configuration's JSON Schema, or what is in force.
@@ -81,11 +92,14 @@ impl fmt::Display for Failure {
 }
 
 /// Runs a command.
-pub fn run(cli: Cli) -> ExitCode {
+pub fn main(cli: Cli) -> ExitCode {
     start_logs(cli.log_format);
     let done = match cli.command {
         Command::Score(args) => score::run(args),
         Command::Simulate(args) => simulate::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Topics(command) => topics::run(command),
+        Command::Log(command) => log::run(command),
         Command::Validate(args) => validate::run(args),
         Command::Config(command) => validate::config(command),
         Command::Policy(command) => policy::run(command),

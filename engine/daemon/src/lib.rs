@@ -13,5 +13,7 @@ pub mod line_file;
 pub mod partition;
 pub mod progress;
 pub mod report;
+pub mod roles;
 pub mod shelf;
 pub mod summary;
+pub mod worker;
