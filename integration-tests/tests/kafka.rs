@@ -1,5 +1,6 @@
 //! Source, sink, reader and topics against a real broker. No test asserts on speed.
 
+use portcullis_connectors::kafka::sink::RECORD_BYTES_MAX;
 use portcullis_connectors::kafka::topics::{self, What};
 use portcullis_connectors::kafka::{
     Batch, CommitFault, KafkaFault, OffsetReset, PartitionFaultKind, Reader, Received, Settings, Sink, SinkSettings, Source,
@@ -242,10 +243,12 @@ fn partitions_deliver_nothing_before_they_are_started_and_start_where_told() {
     let partitions: Vec<_> = batch.partitions().map(|records| (records.at().clone(), records.first_offset())).collect();
     assert_eq!(partitions, [(at.clone(), 7)], "the other one is not started");
     assert!(batch.iter().all(|record| record.offset < high));
-    // Started again, it moves.
-    source.start(&at, Start::At(3)).unwrap();
-    receive(&mut source, &mut batch);
-    assert_eq!(batch.first_offsets(), [(at, 3)]);
+    // Started again, it moves, and however often.
+    for from in [3, 9, 0, 4, 4, 2, 8, 1, 5, 6] {
+        source.start(&at, Start::At(from)).unwrap();
+        receive(&mut source, &mut batch);
+        assert_eq!(batch.first_offsets(), [(at.clone(), from)]);
+    }
 }
 
 #[test]
@@ -383,6 +386,40 @@ fn a_restart_within_the_session_moves_nothing() {
 }
 
 #[test]
+fn a_record_too_large_is_refused_alone_and_one_just_small_enough_passes() {
+    let settings = shared();
+    let prefix = unique("large");
+    let plan = topics::plan(&prefix, 1, 1, &[]);
+    topics::apply(&settings, &plan[..1]).unwrap();
+    let topic = &plan[0].name;
+    let mut sink = Sink::open(&settings, SinkSettings::new(unique("sink"))).unwrap();
+    sink.begin().unwrap();
+    let large = vec![b'1'; RECORD_BYTES_MAX + 1];
+    let fault = sink.send(topic, None, Some(b"k"), Some(&large), &[], None).unwrap_err();
+    assert!(matches!(&fault, KafkaFault::RecordTooLarge { bytes, .. } if *bytes > RECORD_BYTES_MAX), "{fault}");
+    // Bytes that do not compress, or the broker's limit would not be met.
+    let mut random = 1_u32;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (random >> 24) as u8
+    })
+    .take(RECORD_BYTES_MAX - 200)
+    .collect();
+    sink.send(topic, None, Some(b"k"), Some(&noise), &[], None).unwrap();
+    sink.commit_outputs().unwrap();
+    let mut lengths = Vec::new();
+    let at = TopicPartition::new(topic.as_str(), 0);
+    Reader::open(&settings)
+        .unwrap()
+        .read(&at, Start::Beginning, None, |record| {
+            lengths.push(record.value.map(<[u8]>::len));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    assert_eq!(lengths, [Some(RECORD_BYTES_MAX - 200)]);
+}
+
+#[test]
 fn a_second_instance_fences_the_first_for_good() {
     let settings = shared();
     let (output, id) = (unique("out"), unique("sink"));
@@ -442,7 +479,7 @@ fn a_member_that_was_expelled_cannot_commit() {
     await_partitions(&mut second, 1);
     let fault = sink.commit(&batch.next_offsets(), &first).unwrap_err();
     println!("expelled: {fault}");
-    assert!(!matches!(fault, CommitFault::Unknown { .. }), "{fault}");
+    assert!(matches!(fault, CommitFault::Fenced(_) | CommitFault::AssignmentLost { .. }), "{fault}");
     assert_eq!(values(&settings, &output), Vec::<usize>::new());
 }
 
@@ -487,6 +524,9 @@ fn a_reader_reads_a_range_across_gaps_and_transaction_markers() {
         })
         .unwrap();
     assert_eq!((part.as_slice(), range.records), (&offsets[5..25], 20));
+    for _ in 0..10 {
+        assert_eq!(reader.read(&at, Start::Beginning, None, |_| ControlFlow::Continue(())).unwrap(), all);
+    }
     let stopped = reader.read(&at, Start::At(low), None, |_| ControlFlow::Break(())).unwrap();
     assert_eq!((stopped.to, stopped.records), (low + 1, 1));
     let beyond = reader.read(&at, Start::At(high + 1), None, |_| ControlFlow::Continue(())).unwrap_err().to_string();

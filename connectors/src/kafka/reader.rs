@@ -108,6 +108,7 @@ impl Reader {
         self.fetcher.consumer.assign(&list).map_err(|e| KafkaFault::of(format!("reading {at}"), &e))?;
         let done = self.read_assigned(at, to, &mut range, &mut on_record);
         let unassigned = self.fetcher.consumer.unassign().map_err(|e| KafkaFault::of(format!("leaving {at}"), &e));
+        self.fetcher.await_stop(at);
         done.and(unassigned).map(|()| range)
     }
 
