@@ -355,3 +355,21 @@ fn an_event_from_the_future_does_not_move_the_clock() {
     assert!(run.state.log_time < at("40:00"));
     assert!(run.shelf.iter().all(|(_, p)| p.memory.now().is_none_or(|now| now < at("40:00"))));
 }
+
+#[test]
+fn a_declared_workload_counts_from_the_first_day() {
+    let inventory = r#""type":"inventory.identity","identity":{"id":"sync"},"inventory":{"class":"service","shared_by":[],"expected":{"workloads":["spiffe://corp/ns/shop/sa/sync"]}}"#;
+    let asked = |declared: bool, source: &str| {
+        let mut log = Log::default();
+        if declared {
+            log.json("0", inventory);
+        }
+        log.json("1:00", &call_of("sync", "/v1/orders", IN_CLUSTER, "key-1", 0));
+        log.json("2:00", &call_of("sync", "/v1/orders", source, "key-1", 0));
+        let run = Run::over(&with_weight(policy(Emit::Changes), "off_workload", 50), &log, &[1]);
+        run.proposals().map(support::proposal_line).collect::<Vec<_>>()
+    };
+    assert_eq!(asked(true, OTHER_CLOUD), ["notify_owner identity sync"]);
+    assert_eq!(asked(true, IN_CLUSTER), [""; 0]);
+    assert_eq!(asked(false, OTHER_CLOUD), [""; 0], "nothing is known of it, and nothing declared");
+}
