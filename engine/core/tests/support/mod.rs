@@ -94,7 +94,12 @@ impl Run {
             let entries: Vec<Entry> = (from..to)
                 .map(|i| {
                     let (key, event, appended_at) = &log.records[i];
-                    Entry { position: Position { partition: 0, offset: i as i64, appended_at: *appended_at }, key, event: event.as_ref(), is_first: true }
+                    Entry {
+                        position: Position { partition: 0, offset: i as i64, appended_at: *appended_at },
+                        key,
+                        event: event.as_ref(),
+                        is_first: true,
+                    }
                 })
                 .collect();
             let Ok(batch) = apply(policy, "events", &mut state, &mut shelf, &entries, &mut outputs);
