@@ -54,11 +54,16 @@ pub fn decide(
     take_facts(risk, subject.kind, event, &seen);
     risk.advance(seen.row.now, ground.log_time);
     let speaks_against = seen.spoke.iter().any(|s| s.evidence.weight > Centibans::ZERO);
-    if risk.evidence.is_empty() && !speaks_against && risk.incident.is_none() && ground.policy.emit != Emit::All {
-        return; // the common event: nothing is held against the subject and nothing speaks
+    if !risk.evidence.is_empty() {
+        evidence::forget(&mut risk.evidence, ground.policy, risk.clock);
+    }
+    // The common event: nothing is held against the subject and nothing speaks. What protects is not kept for later, whatever is emitted.
+    let nothing = risk.evidence.is_empty() && !speaks_against && risk.incident.is_none();
+    if nothing && ground.policy.emit != Emit::All {
+        return;
     }
     let policy = ground.policy;
-    for spoke in seen.spoke {
+    for spoke in seen.spoke.into_iter().filter(|_| !nothing) {
         let mut piece = spoke.evidence;
         piece.at = risk.clock;
         let half_life_ms = policy.half_life_ms[crate::signal::ALL[spoke.signal].family as usize];
@@ -79,7 +84,8 @@ pub fn decide(
         }));
     }
     remember_planted(risk, event);
-    if is_due(policy.emit, risk, &sum, level, ground.log_time) {
+    // What is asked never depends on what is emitted: a second session of the same thief is worth a verdict too.
+    if is_due(policy.emit, risk, &sum, level, ground.log_time) || propose::anything_new(policy, subject, risk, &sum, level, event) {
         let verdict = verdict(ground, subject, risk, &sum, prior, level, Some(event), seen.errors);
         if level > Level::Low {
             propose::propose(ground, subject, risk, &sum, &verdict, event, out);

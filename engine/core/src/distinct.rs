@@ -29,6 +29,7 @@ pub struct Distinct {
 
 impl Distinct {
     /// Sees a value at `t`. `span_ms` is the longest window that will be asked for; `most` bounds the list.
+    #[allow(clippy::too_many_arguments)]
     pub fn see(&mut self, most: usize, span_ms: i64, now: i64, t: i64, hash: u64, failed: bool, succeeded: bool) {
         if t <= now.saturating_sub(span_ms) {
             return;

@@ -71,11 +71,23 @@ impl Evidence {
     fn now(&self, policy: &Policy, clock: Time) -> i32 {
         self.signal().map_or(0, |s| decayed(self.weight.0, clock.since(self.at), policy.half_life_ms[s.family as usize]))
     }
+
+    fn is_remembered(&self, policy: &Policy, clock: Time) -> bool {
+        self.now(policy, clock).abs() >= FORGOTTEN_BELOW_CB || self.floor.is_some_and(|(_, until)| until > clock)
+    }
+}
+
+/// Drops what has faded. Where nothing speaks against the subject any more, what protects it goes too: it is not kept for later.
+pub fn forget(held: &mut Vec<Evidence>, policy: &Policy, clock: Time) {
+    held.retain(|e| e.is_remembered(policy, clock));
+    if held.iter().all(|e| e.weight <= Centibans::ZERO) {
+        held.clear();
+    }
 }
 
 /// Takes in a piece of evidence: the same signal about the same scope is one piece, as strong as the stronger of old and new.
 pub fn add(held: &mut Vec<Evidence>, policy: &Policy, clock: Time, mut new: Evidence) {
-    held.retain(|e| e.now(policy, clock).abs() >= FORGOTTEN_BELOW_CB || e.floor.is_some_and(|(_, until)| until > clock));
+    held.retain(|e| e.is_remembered(policy, clock));
     if let Some(old) = held.iter_mut().find(|e| e.signal == new.signal && e.scope == new.scope) {
         let before = old.now(policy, clock);
         let events = std::mem::take(&mut old.events);
@@ -152,7 +164,7 @@ pub fn sum(held: &[Evidence], policy: &Policy, prior: Centibans, clock: Time) ->
     }
     // Strongest first within each family; ties by number and scope, so that the order in which they came cannot matter.
     let tie = |i: usize| (held[i].signal, held[i].scope.session, held[i].scope.device, held[i].scope.credential, held[i].scope.workload);
-    against.sort_unstable_by(|a, b| (a.0, -a.1, tie(a.2)).cmp(&(b.0, -b.1, tie(b.2))));
+    against.sort_unstable_by_key(|a| (a.0, -a.1, tie(a.2)));
     let mut applied: Vec<(usize, i32)> = Vec::with_capacity(held.len());
     let (mut family, mut rank) = (None, 0);
     for (f, now, i) in against {
@@ -161,7 +173,7 @@ pub fn sum(held: &[Evidence], policy: &Policy, prior: Centibans, clock: Time) ->
         applied.push((i, now >> rank.min(31)));
     }
     let mut left: Vec<(usize, i32)> = applied.clone();
-    protective.sort_unstable_by(|a, b| (a.0, tie(a.1)).cmp(&(b.0, tie(b.1))));
+    protective.sort_unstable_by_key(|a| (a.0, tie(a.1)));
     for (weight, i) in protective {
         let mut budget = -weight;
         for (j, remaining) in &mut left {
@@ -174,7 +186,7 @@ pub fn sum(held: &[Evidence], policy: &Policy, prior: Centibans, clock: Time) ->
         applied.push((i, weight + budget));
     }
     applied.retain(|(_, cb)| *cb != 0);
-    applied.sort_unstable_by(|a, b| (-a.1, tie(a.0)).cmp(&(-b.1, tie(b.0))));
+    applied.sort_unstable_by_key(|a| (-a.1, tie(a.0)));
     let total = prior.0 + applied.iter().map(|(_, cb)| cb).sum::<i32>();
     Sum { total: Centibans(total), applied, floor, only_unauthenticated }
 }

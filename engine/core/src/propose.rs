@@ -11,7 +11,7 @@ use crate::profile::{Risk, STEPS_MAX, StepTaken};
 use crate::record::Output;
 use crate::subject::{Kind, SubjectRef};
 use crate::time::Span;
-use crate::verdict::{Family, IncidentRef, Name, Verdict};
+use crate::verdict::{Family, IncidentRef, Level, Name, Verdict};
 
 /// Targets that one step may name at once.
 const TARGETS_MAX: usize = 8;
@@ -28,15 +28,9 @@ pub fn propose(
 ) {
     let Some(mut incident) = risk.incident.take() else { return };
     if let Some(playbook) = playbook_of(ground.policy, subject, risk) {
-        for step in playbook.steps(verdict.level) {
-            if !step.on_types.is_empty() && !step.on_types.contains(&event.kind) {
-                continue;
-            }
-            if sum.only_unauthenticated && !allowed_unauthenticated(subject.kind, step.action) {
-                continue;
-            }
+        for step in steps(playbook, verdict.level, subject, sum, event) {
             for target in targets(step.action, subject, risk, sum, event) {
-                let Some(count) = next_step(&mut incident.steps, step.action, &target, verdict) else { continue };
+                let Some(count) = next_step(&mut incident.steps, step.action, &target, verdict.level) else { continue };
                 let reference = IncidentRef { id: incident.id.clone(), opened_at: incident.opened_at };
                 let mut proposal = proposal(ground, subject, risk, verdict, event, playbook, step, target, reference, count);
                 proposal.planted = incident.planted.clone();
@@ -46,6 +40,33 @@ pub fn propose(
         }
     }
     risk.incident = Some(incident);
+}
+
+/// Whether `propose` would propose something at this level.
+pub fn anything_new(policy: &Policy, subject: SubjectRef<'_>, risk: &Risk, sum: &Sum, level: Level, event: &Event<'_>) -> bool {
+    let (Some(incident), true) = (&risk.incident, level > Level::Low) else { return false };
+    let Some(playbook) = playbook_of(policy, subject, risk) else { return false };
+    steps(playbook, level, subject, sum, event).any(|step| {
+        targets(step.action, subject, risk, sum, event).iter().any(|target| {
+            let hash = target_hash(target);
+            let taken = incident.steps.iter().find(|s| s.action == step.action && s.target == hash);
+            taken.map_or(incident.steps.len() < STEPS_MAX, |taken| is_next(taken, level))
+        })
+    })
+}
+
+/// The steps of a ladder that this event allows.
+fn steps<'p>(
+    playbook: &'p Playbook,
+    level: Level,
+    subject: SubjectRef<'_>,
+    sum: &Sum,
+    event: &Event<'_>,
+) -> impl Iterator<Item = &'p Step> {
+    playbook.steps(level).iter().filter(move |step| {
+        (step.on_types.is_empty() || step.on_types.contains(&event.kind))
+            && (!sum.only_unauthenticated || allowed_unauthenticated(subject.kind, step.action))
+    })
 }
 
 /// The first playbook that matches.
@@ -77,21 +98,30 @@ fn dependents(risk: &Risk) -> Dependents {
 }
 
 /// Which time this action is proposed on this target; `None`: it was proposed at this level already, or never need be again.
-fn next_step(steps: &mut Vec<StepTaken>, action: Action, target: &Target, verdict: &Verdict) -> Option<u32> {
-    let hash = hash_parts(Of::Target, &[target.kind.as_bytes(), target.id.as_bytes()]);
-    if let Some(taken) = steps.iter_mut().find(|s| s.action == action && s.target == hash) {
-        if verdict.level <= taken.level || action.is_notice() {
+fn next_step(steps: &mut Vec<StepTaken>, action: Action, target: &Target, level: Level) -> Option<u32> {
+    let hash = target_hash(target);
+    if let Some(step) = steps.iter_mut().find(|s| s.action == action && s.target == hash) {
+        if !is_next(step, level) {
             return None;
         }
-        taken.level = verdict.level;
-        taken.count = taken.count.saturating_add(1);
-        return Some(taken.count);
+        step.level = level;
+        step.count = step.count.saturating_add(1);
+        return Some(step.count);
     }
     if steps.len() >= STEPS_MAX {
         return None;
     }
-    steps.push(StepTaken { action, target: hash, level: verdict.level, count: 1 });
+    steps.push(StepTaken { action, target: hash, level, count: 1 });
     Some(1)
+}
+
+/// A step is taken again when the level has risen; a notice never is.
+fn is_next(step: &StepTaken, level: Level) -> bool {
+    level > step.level && !step.action.is_notice()
+}
+
+fn target_hash(target: &Target) -> u64 {
+    hash_parts(Of::Target, &[target.kind.as_bytes(), target.id.as_bytes()])
 }
 
 /// What the action is done to: the sessions and credentials of the evidence that speaks, not only the account.

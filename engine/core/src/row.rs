@@ -45,6 +45,8 @@ pub struct Row {
     pub new_scope: Option<Novelty>,
     /// A named workload that the identity neither declares nor has used.
     pub new_workload: bool,
+    /// The identity declares its workloads, so that a new one says something from the first day.
+    pub workloads_declared: bool,
     /// Known by a declaration or by use; false where the event names none.
     pub known_workload: bool,
 
@@ -104,6 +106,7 @@ impl Row {
             new_route: None,
             new_scope: None,
             new_workload: false,
+            workloads_declared: false,
             known_workload: false,
             session_moved: None,
             credential_age_ms: None,

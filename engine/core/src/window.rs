@@ -105,6 +105,30 @@ impl Series {
         tally
     }
 
+    /// What lies in `(from, to]`, for windows that end before now: labels that arrive late, the same hour of yesterday.
+    ///
+    /// `from` may be as old as the longest span; what is older has been forgotten. Exact while the entries are kept one by one; beyond it
+    /// the panes of the longest span count at either end, so it is too high by what lies in two of them at most, and never too low.
+    pub fn between(&self, shape: &Shape, from: i64, to: i64) -> Tally {
+        let mut tally = Tally::default();
+        if from >= to {
+            return tally;
+        }
+        let first = self.recent.partition_point(|(t, _)| *t <= from);
+        let after = self.recent.partition_point(|(t, _)| *t <= to);
+        for (_, value) in &self.recent[first..after] {
+            tally.count += 1;
+            tally.sum = tally.sum.saturating_add(*value);
+        }
+        let longest = shape.spans_ms.len() - 1;
+        let width = shape.longest_ms() / PANES;
+        for pane in self.panes.iter().filter(|p| p.span as usize == longest && p.index * width <= to && (p.index + 1) * width > from) {
+            tally.count = tally.count.saturating_add(pane.count);
+            tally.sum = tally.sum.saturating_add(pane.sum);
+        }
+        tally
+    }
+
     pub fn count(&self, shape: &Shape, now: i64, span_index: usize) -> u32 {
         if self.panes.is_empty() {
             let from = now.saturating_sub(shape.spans_ms[span_index]);
@@ -181,6 +205,17 @@ mod tests {
                     let (got, exact, most) = (series.tally(&SHAPE, now, i), inside(now - span), inside(now - span - span / PANES));
                     prop_assert_eq!(series.count(&SHAPE, now, i), got.count);
                     if inside(now - DAY_MS).count as usize <= SHAPE.exact_max {
+                        prop_assert_eq!(got, exact);
+                    }
+                    prop_assert!(got.count >= exact.count && got.count <= most.count, "{:?} {:?} {:?}", exact, got, most);
+                    prop_assert!(got.sum >= exact.sum && got.sum <= most.sum);
+                }
+                // A window that ends an hour before now, and at any length.
+                let (to, pane) = (now - HOUR_MS, DAY_MS / PANES);
+                for span in [MINUTE_MS, HOUR_MS, DAY_MS - HOUR_MS] {
+                    let inside = |from: i64, to: i64| all.iter().filter(|(t, _)| *t > from && *t <= to).fold(Tally::default(), |a, (_, v)| Tally { count: a.count + 1, sum: a.sum + v });
+                    let (got, exact, most) = (series.between(&SHAPE, to - span, to), inside(to - span, to), inside(to - span - pane, to + pane));
+                    if inside(now - DAY_MS, now).count as usize <= SHAPE.exact_max {
                         prop_assert_eq!(got, exact);
                     }
                     prop_assert!(got.count >= exact.count && got.count <= most.count, "{:?} {:?} {:?}", exact, got, most);

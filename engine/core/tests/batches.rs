@@ -121,6 +121,15 @@ proptest! {
         prop_assert_eq!(&whole.outputs[..part.outputs.len()], &part.outputs[..]);
     }
 
+    /// Emission is about what is said: what is asked is the same.
+    #[test]
+    fn what_is_emitted_cannot_change_what_is_asked(log in log()) {
+        let asked = |emit| Run::over(&eager(emit), &log, &[17]).proposals().map(|p| (p.id.clone(), p.level, p.verdict_id.clone())).collect::<Vec<_>>();
+        let all = asked(Emit::All);
+        prop_assert_eq!(&asked(Emit::Changes), &all);
+        prop_assert_eq!(&asked(Emit::Floor), &all);
+    }
+
     #[test]
     fn profiles_survive_the_store(log in log()) {
         let run = Run::over(&eager(Emit::Changes), &log, &[5]);

@@ -105,6 +105,6 @@ mod tests {
             assert_eq!(usual.is_none(), hour < i64::from(HOURS_KNOWN_MIN));
         }
         let [minute, five, hour] = usual.unwrap();
-        assert!(minute <= 10 && minute >= 7 && five == minute && hour == minute, "{usual:?}");
+        assert!((7..=10).contains(&minute) && five == minute && hour == minute, "{usual:?}");
     }
 }

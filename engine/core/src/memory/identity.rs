@@ -279,8 +279,8 @@ impl IdentityMemory {
             let value = hash(Of::Workload, workload.as_bytes());
             let declared = self.declared.as_ref().is_some_and(|d| d.workloads.contains(&value));
             row.known_workload = declared || self.workloads.contains(value);
-            row.new_workload =
-                !row.known_workload && (!self.workloads.is_empty() || self.declared.as_ref().is_some_and(|d| !d.workloads.is_empty()));
+            row.workloads_declared = self.declared.as_ref().is_some_and(|d| !d.workloads.is_empty());
+            row.new_workload = !row.known_workload && (!self.workloads.is_empty() || row.workloads_declared);
             self.workloads.learn(WORKLOADS_MAX, value, t);
         }
         if let Some(request) = &event.request {

@@ -40,7 +40,7 @@ const ONE_PERCENT: usize = 0;
 fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let row = look.row;
     let network = row.new_network.is_some() && !row.learning;
-    let workload = row.new_workload && !row.learning;
+    let workload = row.new_workload && (!row.learning || row.workloads_declared);
     let source = look.event.source.as_ref()?;
     let proven = source.workload_proof.is_some_and(|p| p != WorkloadProof::None);
     let percent = match (workload, network) {
