@@ -1,6 +1,7 @@
 //! Whom a profile is about: `(kind, tenant, id)`, and the key under which the log and the store know it.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 /// What kind of thing a subject is.
@@ -107,14 +108,15 @@ impl<'a> SubjectRef<'a> {
 }
 
 /// The id of a source subject: an IPv4 address as it is, an IPv6 address as its /64. `None` for text that is no address.
-pub fn source_id(ip: &str) -> Option<String> {
+pub fn source_id(ip: &str) -> Option<Cow<'_, str>> {
     match ip.parse().ok()? {
-        std::net::IpAddr::V4(v4) => Some(v4.to_string()),
+        // The parser takes the one usual form only, so the text is the id.
+        std::net::IpAddr::V4(_) => Some(Cow::Borrowed(ip)),
         std::net::IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-            Some(v4) => Some(v4.to_string()),
+            Some(v4) => Some(Cow::Owned(v4.to_string())),
             None => {
                 let s = v6.segments();
-                Some(format!("{}/64", std::net::Ipv6Addr::new(s[0], s[1], s[2], s[3], 0, 0, 0, 0)))
+                Some(Cow::Owned(format!("{}/64", std::net::Ipv6Addr::new(s[0], s[1], s[2], s[3], 0, 0, 0, 0))))
             }
         },
     }
@@ -139,6 +141,8 @@ mod tests {
         assert_eq!(source_id("192.0.2.7").as_deref(), Some("192.0.2.7"));
         assert_eq!(source_id("::ffff:192.0.2.7").as_deref(), Some("192.0.2.7"));
         assert_eq!(source_id("2001:db8:1:2:3:4:5:6").as_deref(), Some("2001:db8:1:2::/64"));
-        assert_eq!(source_id("075.050.255.67"), None);
+        for unusual in ["075.050.255.67", "192.0.2.07", " 192.0.2.7", "192.0.2.7/32", "192.0.2", "0xc0.0.2.7"] {
+            assert_eq!(source_id(unusual), None, "{unusual}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Sessions in use: from which device, TLS stack and network each was first used.
 
 use crate::event::{Event, Network};
-use crate::hash::{Of, hash};
+use crate::hash::{Of, hash, hash_parts};
 use crate::row::Moved;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ impl Sessions {
         let seen = Session {
             id,
             device: device_hash(event).unwrap_or(0),
-            ja4: source.ja4.as_deref().map_or(0, |j| hash(Of::Ja4, ja4_core(j).as_bytes())),
+            ja4: source.ja4.as_deref().map_or(0, |j| ja4_hash(j)),
             asn: source.asn.unwrap_or(0),
             country: source.country.as_deref().map_or(0, |c| hash(Of::Country, c.as_bytes())),
             network: source.network,
@@ -99,7 +99,7 @@ pub fn agent_hash(event: &Event<'_>) -> Option<u64> {
     let stamp = event.stamp.as_ref();
     if let Some(family) = stamp.and_then(|s| s.agent_family.as_deref()) {
         let os = stamp.and_then(|s| s.agent_os.as_deref()).unwrap_or("");
-        return Some(crate::hash::hash_parts(Of::AgentFamily, &[family.as_bytes(), os.as_bytes()]));
+        return Some(hash_parts(Of::AgentFamily, &[family.as_bytes(), os.as_bytes()]));
     }
     let agent = event.source.as_ref()?.user_agent.as_deref()?;
     let family = agent.split(['/', ' ']).next().unwrap_or(agent);
@@ -108,10 +108,12 @@ pub fn agent_hash(event: &Event<'_>) -> Option<u64> {
 
 /// A JA4 fingerprint without what changes between a program's own connections: the transport (first character) and the ALPN (last two
 /// of the first part). FoxIO, JA4 technical details.
-fn ja4_core(ja4: &str) -> String {
+fn ja4_hash(ja4: &str) -> u64 {
     match ja4.split_once('_') {
-        Some((head, tail)) if head.is_ascii() && head.len() > 3 => format!("{}_{tail}", &head[1..head.len() - 2]),
-        _ => ja4.to_owned(),
+        Some((head, tail)) if head.is_ascii() && head.len() > 3 => {
+            hash_parts(Of::Ja4, &[&head.as_bytes()[1..head.len() - 2], tail.as_bytes()])
+        }
+        _ => hash(Of::Ja4, ja4.as_bytes()),
     }
 }
 
