@@ -83,6 +83,9 @@ impl Feed {
         for event in &mut self.events[from..from + BATCH] {
             now += step_ms;
             event.time = Time(now);
+            if let Some(credential) = &mut event.credential {
+                credential.issued_at = Some(Time(now - 3_600_000)); // fresh
+            }
         }
         let entries: Vec<Entry> = (from..from + BATCH)
             .map(|i| Entry {

@@ -50,7 +50,7 @@ impl Sessions {
         let seen = Session {
             id,
             device: device_hash(event).unwrap_or(0),
-            ja4: source.ja4.as_deref().map_or(0, |j| ja4_hash(j)),
+            ja4: source.ja4.as_deref().map_or(0, ja4_hash),
             asn: source.asn.unwrap_or(0),
             country: source.country.as_deref().map_or(0, |c| hash(Of::Country, c.as_bytes())),
             network: source.network,
