@@ -120,6 +120,14 @@ fn a_huge_line_costs_neither_memory_nor_the_next() {
 }
 
 #[test]
+fn a_broken_first_line_costs_itself_however_much_follows() {
+    let good = format!("{GOOD}\n").repeat(30_000);
+    let found = read(format!("{{\"a\":{{\"b\":1}}\n{good}").as_bytes());
+    assert_eq!(found.len(), 30_001);
+    assert!(found[0].starts_with("1 0: brackets are not closed") && found[1].ends_with(": e"), "{:?}", &found[..2]);
+}
+
+#[test]
 fn an_empty_file() {
     assert_eq!(read(b""), ["1 0: empty: the file holds no record"]);
     assert_eq!(read(b" \n\n"), ["1 0: empty: the file holds no record"]);

@@ -1,7 +1,9 @@
 //! However the bytes arrive and however large the buffer is, the records are the same; whatever the bytes are, nothing panics.
 
-use portcullis_connectors::file::{Batch, FileReader, Options, Position};
+use portcullis_connectors::file::sort::Sorter;
+use portcullis_connectors::file::{Batch, FileReader, Options, Position, Raw};
 use portcullis_connectors::formats::{Format, Input, decode};
+use portcullis_core::time::Time;
 use proptest::prelude::*;
 use std::io::{self, Read};
 
@@ -105,6 +107,32 @@ proptest! {
         let found = read(&bytes, vec![7, 1, 50], max, 64);
         prop_assert!(found.len() <= bytes.len() + 2);
         prop_assert!(found.iter().all(|(record, _, _)| record.len() <= max.max(256)));
+    }
+
+    #[test]
+    fn sorting_is_stable_whatever_fits_in_memory(times in prop::collection::vec((0u8..3, prop::option::of(0i64..6)), 0..60), memory in 1usize..2_000) {
+        let mut times = times;
+        times.sort_by_key(|(input, _)| *input); // inputs come one after the other
+        let mut sorter = Sorter::new(memory, std::env::temp_dir());
+        let mut expected = Vec::new();
+        let mut last = None;
+        for (i, (input, time)) in times.iter().enumerate() {
+            let name = i.to_string();
+            let raw = Raw { bytes: name.as_bytes(), position: Position::default(), fault: None };
+            sorter.push(time.map(Time), u32::from(*input), raw).unwrap();
+            // A record without a time takes the time of the one before it in its input.
+            let before = last.filter(|(of, _)| of == input).map_or(i64::MIN, |(_, t)| t);
+            let time = time.unwrap_or(before);
+            last = Some((*input, time));
+            expected.push((time, i));
+        }
+        expected.sort();
+        let mut sorted = sorter.finish().unwrap();
+        for (_, i) in expected {
+            let name = i.to_string();
+            prop_assert_eq!(sorted.next().unwrap().unwrap().raw.bytes, name.as_bytes());
+        }
+        prop_assert!(sorted.next().unwrap().is_none());
     }
 
     #[test]

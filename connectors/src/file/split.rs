@@ -74,6 +74,7 @@ impl Default for Splitter {
     }
 }
 
+const NOT_CLOSED: &str = "brackets are not closed: the record, or the file, is cut";
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 impl Splitter {
@@ -107,6 +108,12 @@ impl Splitter {
             Mode::Start => !matches!(buf.get(start), Some(b'{' | b'[')) || memchr(b'\n', &buf[start..]).is_none(),
             _ => false,
         };
+        // Too long only because its end is missing: there is a next value within reach.
+        let in_list = matches!(self.mode, Mode::List { .. });
+        if !by_line && let Some(stop) = next_like(buf, start, self.indent, in_list) {
+            *at = stop;
+            return Step::Broken(trimmed(buf, start..stop), self.take_index(), NOT_CLOSED);
+        }
         self.skip = Some(Skip { by_line, scan: Scanner::default(), margin: None, begun: false });
         self.saw_anything = true;
         *at = start;
@@ -248,7 +255,7 @@ impl Splitter {
             broken => {
                 let what = match broken {
                     Scan::NewlineInString => "a string is not closed on its line",
-                    _ => "brackets are not closed: the record, or the file, is cut",
+                    _ => NOT_CLOSED,
                 };
                 let next = next_like(buf, start, self.indent, matches!(self.mode, Mode::List { .. }));
                 let Some(stop) = next.or(end.then_some(buf.len())) else { return Step::Need };

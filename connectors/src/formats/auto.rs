@@ -10,7 +10,8 @@
 //! A record that begins with a field of ours is tried as native first, so that our own format costs nothing extra. What is none
 //! of these is a fault that names the fields it has: we cannot say that a record which we do not understand is not about identities.
 
-use super::{Format, Input, Item, one, syntax_fault};
+use super::json::Json;
+use super::{Fault, Format, Input, Item, one, syntax_fault};
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess};
 use std::fmt;
 
@@ -23,7 +24,7 @@ pub fn decode<'a>(raw: &'a [u8], input: &'a Input) -> Item<'a> {
     }
     match recognise(raw) {
         Ok(format) => one(format, raw, input),
-        Err(item) => item,
+        Err(fault) => Item::Fault(fault),
     }
 }
 
@@ -35,11 +36,11 @@ fn begins_like_native(raw: &[u8]) -> bool {
 }
 
 /// The format of a record, or why it is none.
-pub fn recognise<'a>(raw: &'a [u8]) -> Result<Format, Item<'a>> {
+pub fn recognise(raw: &[u8]) -> Result<Format, Fault> {
     let keys = match serde_json::from_slice::<Keys>(raw) {
         Ok(keys) => keys,
-        Err(error) if error.is_data() => return Err(Item::fault("", "not a JSON object")),
-        Err(error) => return Err(Item::Fault(syntax_fault(raw, &error))),
+        Err(error) if error.is_data() => return Err(Fault::new("", "not a JSON object")),
+        Err(error) => return Err(syntax_fault(raw, &error)),
     };
     if keys.class_uid {
         Ok(Format::Ocsf)
@@ -50,9 +51,19 @@ pub fn recognise<'a>(raw: &'a [u8]) -> Result<Format, Item<'a>> {
     } else if keys.kind {
         Ok(Format::Native)
     } else {
-        let seen = if keys.first.is_empty() { "none".to_owned() } else { keys.first.join(", ") };
-        Err(Item::fault("", format!("no known format (native, okta, cloudtrail, ocsf); its fields: {seen}")))
+        Err(unknown(raw))
     }
+}
+
+/// Names the first few fields, for somebody to see what it is.
+#[cold]
+fn unknown(raw: &[u8]) -> Fault {
+    let names: Vec<String> = match serde_json::from_slice::<Json>(raw) {
+        Ok(Json::Object(fields)) => fields.iter().take(KEYS_NAMED_MAX).map(|(key, _)| key.chars().take(40).collect()).collect(),
+        _ => Vec::new(),
+    };
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Fault::new("", format!("no known format (native, okta, cloudtrail, ocsf); its fields: {names}"))
 }
 
 /// Which of the telling fields stand at the top.
@@ -65,8 +76,6 @@ struct Keys {
     user_identity: bool,
     okta: bool,
     kind: bool,
-    /// The first few names, for the message.
-    first: Vec<String>,
 }
 
 const KEYS_NAMED_MAX: usize = 8;
@@ -93,9 +102,6 @@ impl<'de> Deserialize<'de> for Keys {
                         k if k.eq_ignore_ascii_case("userIdentity") => keys.user_identity = true,
                         _ => {}
                     }
-                    if keys.first.len() < KEYS_NAMED_MAX {
-                        keys.first.push(key.chars().take(40).collect());
-                    }
                 }
                 Ok(keys)
             }
@@ -119,8 +125,8 @@ mod tests {
         ] {
             assert_eq!(recognise(raw.as_bytes()), Ok(format), "{raw}");
         }
-        let Err(Item::Fault(fault)) = recognise(br#"{"action":"git.push","actor":"x"}"#) else { panic!("recognised") };
+        let Err(fault) = recognise(br#"{"action":"git.push","actor":"x"}"#) else { panic!("recognised") };
         assert!(fault.what.contains("its fields: action, actor"), "{fault}");
-        assert!(matches!(recognise(b"17"), Err(Item::Fault(_))));
+        assert!(recognise(b"17").is_err());
     }
 }

@@ -20,10 +20,9 @@ use portcullis_core::named_enum;
 use portcullis_core::text::Text;
 use portcullis_core::time::Time;
 use std::borrow::Cow;
-use std::fmt;
 
 /// Longest raw record that is read, bytes. Longer ones are faults.
-pub const RECORD_BYTES_MAX: usize = 1 << 20;
+pub use portcullis_schemas::RECORD_BYTES_MAX;
 
 named_enum! {
     /// How the bytes of an input are to be read.
@@ -71,25 +70,7 @@ impl Input {
 }
 
 /// Why a record, or one of the events in it, cannot be used: where in it and what is wrong.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub struct Fault {
-    /// The field, as a dotted path; empty: the record as a whole.
-    pub path: String,
-    /// What is wrong and, where we know, what to do.
-    pub what: String,
-}
-
-impl Fault {
-    pub fn new(path: impl Into<String>, what: impl Into<String>) -> Fault {
-        Fault { path: path.into(), what: what.into() }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() { f.write_str(&self.what) } else { write!(f, "{}: {}", self.path, self.what) }
-    }
-}
+pub use portcullis_schemas::Fault;
 
 /// What a raw record, or one of several in it, turned out to be.
 // An event is moved into the caller's hands once; a box each would cost more than the move.
@@ -140,16 +121,27 @@ fn one<'a>(format: Format, raw: &'a [u8], input: &'a Input) -> Item<'a> {
         Format::Auto => auto::decode(raw, input),
         Format::Native => native::decode(raw),
         Format::Okta => with_tree(raw, |json| okta::decode(json, input)),
-        Format::CloudTrail => with_tree(raw, |json| cloudtrail::decode(json)),
+        Format::CloudTrail => with_tree(raw, cloudtrail::decode),
         Format::Ocsf => with_tree(raw, |json| ocsf::decode(json, input)),
     }
 }
 
 fn with_tree<'a>(raw: &'a [u8], decode: impl FnOnce(&json::Json<'a>) -> Item<'a>) -> Item<'a> {
     match serde_json::from_slice::<json::Json<'a>>(raw) {
-        Ok(json) if json.is_object() => decode(&json),
+        Ok(json) if json.is_object() => valid(decode(&json)),
         Ok(_) => Item::fault("", "not a JSON object"),
         Err(error) => Item::Fault(syntax_fault(raw, &error)),
+    }
+}
+
+/// What every event must be, whichever format it came in. (The native codec has checked its own.)
+fn valid(item: Item<'_>) -> Item<'_> {
+    match item {
+        Item::Event(mut event) => match portcullis_schemas::admit(&mut event) {
+            Ok(()) => Item::Event(event),
+            Err(fault) => Item::Fault(fault),
+        },
+        other => other,
     }
 }
 

@@ -14,15 +14,15 @@
 //! | `client.ipAddress`, `client.userAgent.rawUserAgent`, `client.geographicalContext` | `source.{ip,user_agent,country,lat,lon}` |
 //! | `securityContext.{asNumber,isProxy}` | `source.asn`, `source.network` `proxy` |
 //! | `device.id`, else `debugData.dtHash`, else `debugData.deviceFingerprint` | `source.device_id` |
-//! | `target[]` of type `User` or `AppUser` | `change.target`, in API requests `request.target` |
+//! | `target[]` of type `User` or `AppUser` | `change.target`; in API requests `request.target`; `identity.on_behalf_of` where a token is for somebody else |
 //! | other `target[]` | `change.role` (groups, roles), `request.object`, `credential.audience` (applications in sign-ons), `credential.id` (tokens, factors) |
 //!
 //! `identity.id` is `actor.id` (`00u...`), which survives a change of log-in name. Classes of people are left open: the same log
 //! holds a company's workforce or a shop's customers, which the inventory knows.
 //! Events by other actors than people that are not security relevant (`system.*`: rate limits, imports, agents, deliveries) are
 //! ignored and counted by type. Administrators' work that is neither account, credential nor privilege is an `api.request`.
-//! `user.risk.*`, `user.account.report_suspicious_activity_by_enduser` and `security.threat.detected` say what Okta thinks:
-//! `risk.external` where the input is trusted with that, else ignored.
+//! `user.risk.*` and `user.account.report_suspicious_activity_by_enduser` say what somebody thinks of an identity: `risk.external` where
+//! the input is trusted with that, else ignored. `security.threat.detected` is ignored: its actor is an address.
 //!
 //! Source: Okta "System Log API" and "Event types" reference.
 
@@ -215,7 +215,7 @@ pub(super) fn kind(event_type: &str, result: Option<&str>) -> Meaning {
             Some("DENY") => Is(AuthLogin),
             _ => Ignored,
         },
-        "user.account.report_suspicious_activity_by_enduser" | "security.threat.detected" => Opinion,
+        "user.account.report_suspicious_activity_by_enduser" => Opinion,
         t if t.starts_with("user.risk.") || t.starts_with("security.breached_credential.") => Opinion,
         "application.integration.rate_limit_exceeded" => Ignored,
         t if t.starts_with("system.idp.") || t.starts_with("system.mfa.") || t.starts_with("system.sms.factor") => Other,
@@ -228,7 +228,10 @@ pub(super) fn kind(event_type: &str, result: Option<&str>) -> Meaning {
 fn failure(reason: &str, kind: EventType, actor_known: bool) -> AuthFailure {
     let upper = reason.to_ascii_uppercase();
     let has = |parts: &[&str]| parts.iter().any(|p| upper.contains(p));
-    if has(&["LOCKED"]) {
+    if has(&["PHISHING"]) {
+        // "FastPass declined phishing attempt": the authenticator refused, not the person.
+        AuthFailure::Policy
+    } else if has(&["LOCKED"]) {
         AuthFailure::Locked
     } else if has(&["EXPIRED"]) {
         AuthFailure::Expired
@@ -343,10 +346,7 @@ impl<'a> LogEvent<'a> {
         }
         event.stamp = Some(Stamp { native_type: Some(self.event_type), ..Stamp::default() });
         event.source = self.source.unless_empty();
-        match super::native::validate(&event) {
-            Ok(()) => Item::Event(event),
-            Err(fault) => Item::Fault(fault),
-        }
+        Item::Event(event)
     }
 
     fn name_targets(&self, event: &mut Event<'a>) {
@@ -360,9 +360,16 @@ impl<'a> LogEvent<'a> {
                 event.request = Some(Request { route: Some(self.event_type.clone()), object: other(), target: user, ..Request::default() })
             }
             AuthLogin | AuthMfa | AuthToken | AuthLogout | AuthRecovery => {
-                let others_account = user.filter(|u| Some(u.as_str()) != event.identity_id());
-                event.change = Change { target: others_account, ..Change::default() }.unless_empty().map(Box::new);
                 event.credential = Credential { audience: application(), ..Credential::default() }.unless_empty();
+                let others_account = of(&["User"]).filter(|u| Some(u.as_str()) != event.identity_id());
+                if event.kind == AuthRecovery {
+                    event.change = Change { target: others_account, ..Change::default() }.unless_empty().map(Box::new);
+                } else if let Some(identity) = &mut event.identity
+                    && event.kind == AuthToken
+                {
+                    // An application that gets a token for a person, or support that takes a person's place.
+                    identity.on_behalf_of = others_account;
+                }
             }
             CredentialCreate | CredentialRotate | CredentialRevoke => {
                 let (id, kind) = match () {
@@ -455,6 +462,7 @@ mod tests {
             ("user.authentication.auth_via_mfa", "User rejected Okta push verify", AuthFailure::MfaDenied),
             ("user.authentication.auth_via_mfa", "INVALID_CREDENTIALS", AuthFailure::Other),
             ("user.session.start", "NETWORK_ZONE_BLACKLIST", AuthFailure::Policy),
+            ("user.authentication.auth_via_mfa", "FastPass declined phishing attempt", AuthFailure::Policy),
         ] {
             event_of(&record(event_type, "FAILURE", reason, ""), |event| assert_eq!(event.failure(), Some(expected), "{reason}"));
         }
@@ -490,6 +498,18 @@ mod tests {
                 assert_eq!((event.kind, event.outcome, event.method()), (EventType::AuthMfa, Outcome::Success, Some(AuthMethod::Push)));
             },
         );
+    }
+
+    #[test]
+    fn who_acts_for_whom() {
+        let target = r#","target":[{"id":"00u2","type":"User"}]"#;
+        event_of(&record("user.session.impersonation.initiate", "SUCCESS", "", target), |event| {
+            assert_eq!((event.kind, event.identity.unwrap().on_behalf_of.as_deref()), (EventType::AuthToken, Some("00u2")));
+        });
+        event_of(&record("user.account.reset_password", "SUCCESS", "", target), |event| {
+            assert_eq!((event.kind, event.change.unwrap().target.as_deref()), (EventType::AuthRecovery, Some("00u2")));
+        });
+        event_of(&record("user.session.start", "SUCCESS", "", target), |event| assert_eq!(event.change, None));
     }
 
     #[test]

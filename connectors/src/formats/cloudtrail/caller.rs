@@ -54,6 +54,8 @@ pub struct Caller<'a> {
     pub store: Option<Text<'a>>,
     /// The keys came from an EC2 instance's metadata service.
     pub on_instance: bool,
+    /// Nobody in particular: a public bucket was read.
+    pub anonymous: bool,
 }
 
 impl<'a> Caller<'a> {
@@ -75,6 +77,7 @@ impl<'a> Caller<'a> {
             center_user: json.at("onBehalfOf.userId").text(),
             store: json.at("onBehalfOf.identityStoreArn").text(),
             on_instance: session.get("ec2RoleDelivery").text().is_some(),
+            anonymous: json.get("accountId").str() == "ANONYMOUS_PRINCIPAL" || json.get("accountId").str() == "anonymous",
         }
     }
 

@@ -16,7 +16,7 @@
 //! | the user or role that `iam` acts on | `change.target`; the policy or group is `change.role`, the secret `change.secret` |
 //!
 //! Everything that is not log-in, token, account, credential, privilege or secret is an `api.request`, data events included.
-//! Ignored, by `eventType`: insights, and records that name no principal (`AwsServiceEvent` without one, anonymous S3 reads).
+//! Ignored, by `eventType`: insights, service events that name no principal, and what anybody may do (`ANONYMOUS_PRINCIPAL`).
 //!
 //! Source: "CloudTrail record contents", "CloudTrail userIdentity element" and "AWS Management Console sign-in events" in the AWS
 //! CloudTrail User Guide; "Understanding IAM Identity Center sign-in events" in the IAM Identity Center User Guide.
@@ -26,7 +26,7 @@ pub mod caller;
 
 use super::fields::{Unless, aws_source};
 use super::json::Json;
-use super::{Item, kind_of};
+use super::{Fault, Item, kind_of};
 use caller::Caller;
 use portcullis_core::event::{Auth, AuthFailure, AuthMethod, Event, EventType, Outcome, Provider, Request, Source, Stamp};
 use portcullis_core::text::Text;
@@ -67,21 +67,21 @@ pub(super) fn decode<'a>(json: &Json<'a>) -> Item<'a> {
     aws_source(&mut source, json.get("sourceIPAddress"));
     match Trail::from_record(json) {
         Ok(trail) => trail.into_item(source),
-        Err(item) => item,
+        Err(fault) => Item::Fault(fault),
     }
 }
 
 impl<'a> Trail<'a> {
-    fn from_record(json: &Json<'a>) -> Result<Trail<'a>, Item<'a>> {
+    fn from_record(json: &Json<'a>) -> Result<Trail<'a>, Fault> {
         let Some(operation) = json.get("eventName").text() else {
-            return Err(Item::fault("eventName", "missing: not a CloudTrail record"));
+            return Err(Fault::new("eventName", "missing: not a CloudTrail record"));
         };
         let Some(service) = json.get("eventSource").text() else {
-            return Err(Item::fault("eventSource", "missing: not a CloudTrail record"));
+            return Err(Fault::new("eventSource", "missing: not a CloudTrail record"));
         };
         let time = json.get("eventTime");
         if time.is_null() {
-            return Err(Item::fault("eventTime", "missing"));
+            return Err(Fault::new("eventTime", "missing"));
         }
         let response = json.get("responseElements").clone();
         let extra = json.get("additionalEventData");
@@ -117,7 +117,7 @@ impl<'a> Trail<'a> {
         }
         let Some(time) = self.time else { return Item::fault("eventTime", "not a time: RFC 3339 is expected") };
         let Some(identity) = self.caller.identity(self.account.as_deref(), self.region.as_deref()) else {
-            return Item::ignored(format!("{} without a principal", kind_of("cloudtrail", self.event_type.as_ref())));
+            return self.without_principal();
         };
         let outcome = self.outcome();
         let action = action::action(&self, outcome);
@@ -154,9 +154,17 @@ impl<'a> Trail<'a> {
             identity.class = Some(portcullis_core::event::Class::Workforce);
         }
         event.identity = Some(identity);
-        match super::native::validate(&event) {
-            Ok(()) => Item::Event(event),
-            Err(fault) => Item::Fault(fault),
+        Item::Event(event)
+    }
+
+    /// What AWS does of its own accord, and what anybody may do without a name, is not about identities. A call that somebody must
+    /// have made, in a record that does not say who, has lost something.
+    fn without_principal(&self) -> Item<'a> {
+        let kind = kind_of("cloudtrail", self.event_type.as_ref());
+        match self.event_type.as_deref() {
+            _ if self.caller.anonymous => Item::ignored(format!("{kind} by anybody")),
+            Some("AwsServiceEvent") => Item::ignored(format!("{kind} without a principal")),
+            _ => Item::fault("userIdentity", "names nobody who called"),
         }
     }
 
@@ -356,6 +364,6 @@ mod tests {
                 Item::Fault(fault) => format!("{index} {fault}"),
             });
         });
-        assert_eq!(seen, ["0 api.request athena.amazonaws.com", "1 eventTime: missing", "2 cloudtrail:AwsApiCall without a principal"]);
+        assert_eq!(seen, ["0 api.request athena.amazonaws.com", "1 eventTime: missing", "2 cloudtrail:AwsApiCall by anybody"]);
     }
 }

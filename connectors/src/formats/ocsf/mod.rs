@@ -195,10 +195,7 @@ fn generic<'a>(json: &Json<'a>, class: i64, kind: EventType, time: Time) -> Item
     let activity = json.get("activity_name").text().unwrap_or_else(|| Text::from(json.get("activity_id").int().unwrap_or(0).to_string()));
     event.stamp = Some(Stamp { native_type: Some(code.unwrap_or_else(|| Text::from(format!("{class}/{activity}")))), ..Stamp::default() });
     event.identity = Some(identity);
-    match super::native::validate(&event) {
-        Ok(()) => Item::Event(event),
-        Err(fault) => Item::Fault(fault),
-    }
+    Item::Event(event)
 }
 
 fn auth<'a>(json: &Json<'a>, outcome: Outcome) -> Auth<'a> {
