@@ -33,7 +33,7 @@ impl Time {
 
     /// RFC 3339 with an offset, any number of fraction digits (cut to milliseconds).
     pub fn parse(text: &str) -> Option<Time> {
-        text.parse::<Timestamp>().ok().map(|t| Time(t.as_millisecond()))
+        parse_plain(text.as_bytes()).or_else(|| text.parse::<Timestamp>().ok().map(|t| Time(t.as_millisecond())))
     }
 
     /// Hour of the week in UTC, 0 = Monday 00:00-01:00, 167 = Sunday 23:00-24:00.
@@ -46,6 +46,39 @@ impl Time {
     pub fn day(self) -> i32 {
         self.0.div_euclid(DAY_MS) as i32
     }
+}
+
+/// `YYYY-MM-DDTHH:MM:SSZ`, with or without `.mmm`: what nearly every log writes, read without a calendar library. Every other form is jiff's.
+fn parse_plain(text: &[u8]) -> Option<Time> {
+    let (whole, ms) = match text {
+        [whole @ .., b'.', a, b, c, b'Z'] => (whole, number(&[*a, *b, *c])?),
+        [whole @ .., b'Z'] => (whole, 0),
+        _ => return None,
+    };
+    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1] = whole.first_chunk::<19>()? else {
+        return None;
+    };
+    let (year, month, day) = (number(&[*y0, *y1, *y2, *y3])?, number(&[*m0, *m1])?, number(&[*d0, *d1])?);
+    let (hour, minute, second) = (number(&[*h0, *h1])?, number(&[*i0, *i1])?, number(&[*s0, *s1])?);
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let month_days = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if whole.len() != 19 || !(1..=month_days).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    // Days since 1970 of the proleptic Gregorian calendar, years beginning in March (Hinnant, chrono-Compatible Low-Level Date Algorithms).
+    let (year, from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * from_march + 2) / 5 + day - 1 - 719_468;
+    Some(Time(days * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS + ms))
+}
+
+fn number(digits: &[u8]) -> Option<i64> {
+    digits.iter().try_fold(0, |value, digit| digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0')))
 }
 
 impl fmt::Display for Time {
@@ -167,6 +200,38 @@ mod tests {
         assert_eq!(serde_json::from_str::<Time>(&t.0.to_string()).unwrap(), t);
         assert!(serde_json::from_str::<Time>("\"yesterday\"").is_err());
         assert!(serde_json::from_str::<Time>("1.5").is_err());
+    }
+
+    #[test]
+    fn the_plain_form_is_read_as_the_library_reads_it() {
+        let library = |text: &str| text.parse::<Timestamp>().ok().map(|t| Time(t.as_millisecond()));
+        for day in (-800_000..2_900_000).step_by(17) {
+            let time = Time(day * DAY_MS + day.rem_euclid(DAY_MS));
+            let text = time.to_string();
+            if text.len() == "2026-11-22T09:00:00.250Z".len() {
+                assert_eq!((parse_plain(text.as_bytes()), library(&text)), (Some(time), Some(time)), "{text}");
+            }
+        }
+        for text in [
+            "2026-02-29T00:00:00Z",
+            "2028-02-29T00:00:00Z",
+            "2000-02-29T00:00:00.001Z",
+            "1900-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-00-01T00:00:00Z",
+            "2026-04-31T00:00:00Z",
+            "2026-04-00T00:00:00Z",
+            "2026-04-01T24:00:00Z",
+            "2026-04-01T23:60:00Z",
+            "2026-04-01T23:59:60Z",
+            "2026-04-01T23:59:59,5Z",
+            "2026-04-01 23:59:59.123Z",
+            "2026-04-01T23:59:59.1234Z",
+            "+026-04-01T23:59:59.123Z",
+            "2026-04-01T23:59:5\u{663}Z",
+        ] {
+            assert_eq!(Time::parse(text), library(text), "{text}");
+        }
     }
 
     #[test]
