@@ -1,5 +1,6 @@
 //! The command line: one file a command, one visible list.
 
+mod demo;
 mod explain;
 mod gate;
 mod log;
@@ -34,6 +35,8 @@ enum LogFormat {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Simulate an organisation, watch its attacks being found, and read a report: nothing else to install.
+    Demo(demo::Args),
     /// Score log files: verdicts, reasons and containment requests, no service needed.
     Score(score::Args),
     /// Write labelled traffic of a simulated organisation.
@@ -93,8 +96,11 @@ impl fmt::Display for Failure {
 
 /// Runs a command.
 pub fn main(cli: Cli) -> ExitCode {
-    start_logs(cli.log_format);
+    // The demo tells its story on the same screen.
+    let default_filter = if matches!(cli.command, Command::Demo(_)) { "warn" } else { "info" };
+    start_logs(cli.log_format, default_filter);
     let done = match cli.command {
+        Command::Demo(args) => demo::run(args),
         Command::Score(args) => score::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Run(args) => run::run(args),
@@ -121,8 +127,9 @@ pub fn main(cli: Cli) -> ExitCode {
     })
 }
 
-fn start_logs(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PORTCULLIS_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+fn start_logs(format: LogFormat, default_filter: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PORTCULLIS_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default_filter));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),

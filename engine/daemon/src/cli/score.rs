@@ -13,6 +13,7 @@ use portcullis_connectors::enrich::{Enricher, GeoSettings};
 use portcullis_connectors::formats::{Format, Input};
 use portcullis_core::event::{Event, Origin};
 use portcullis_core::policy::{Policy, parse};
+use portcullis_core::record::Output;
 use portcullis_core::text::Text;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,7 +92,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let stop = stop_on_signal()?;
     let mut files = OutputFiles::create(args.out.as_deref())?;
     let progress = Progress::start("scored", &args.events);
-    let summary = score(&args, &stop, &progress, &mut files)?;
+    let summary = score(&args, &stop, &progress, &mut files, &mut |_| ())?;
     progress.finish();
     files.finish(&summary)?;
     match summary.interrupted {
@@ -136,8 +137,14 @@ fn with_emit(text: &str, emit: EmitArg) -> String {
     format!("{}\nemit: {word}\n", kept.join("\n"))
 }
 
-/// Scores everything and returns the summary.
-pub fn score(args: &Args, stop: &AtomicBool, progress: &Progress, files: &mut OutputFiles) -> Result<Summary, Failure> {
+/// Scores everything and returns the summary. `watch` sees the outputs of each batch after they were written (not those of a keyed log).
+pub fn score(
+    args: &Args,
+    stop: &AtomicBool,
+    progress: &Progress,
+    files: &mut OutputFiles,
+    watch: &mut dyn FnMut(&[Output]),
+) -> Result<Summary, Failure> {
     let (policy, text) = policy_of(args)?;
     let signer = match &args.signing_key {
         Some(path) => Some(Signer::open(path, &args.issuer, &args.audience)?),
@@ -153,7 +160,7 @@ pub fn score(args: &Args, stop: &AtomicBool, progress: &Progress, files: &mut Ou
     let mut ingest = Ingest::new(Enricher::open(&geo)?);
     let mut engine = Embedded::begin(store.path(), memory_bytes, &policy, text, signer)?;
     let mut summary = Summary::default();
-    let mut run = Run { args, engine: &mut engine, ingest: &mut ingest, files, summary: &mut summary, progress };
+    let mut run = Run { args, engine: &mut engine, ingest: &mut ingest, files, summary: &mut summary, progress, watch };
     if let Some(inventory) = &args.inventory {
         run.all_of(Feed::open(std::slice::from_ref(inventory), Order::AsIs, Format::Native, memory_bytes)?, std::slice::from_ref(inventory), Format::Native, stop)?;
     }
@@ -168,6 +175,7 @@ struct Run<'r> {
     files: &'r mut OutputFiles,
     summary: &'r mut Summary,
     progress: &'r Progress,
+    watch: &'r mut dyn FnMut(&[Output]),
 }
 
 impl Run<'_> {
@@ -225,6 +233,7 @@ impl Run<'_> {
                 self.summary.output(output);
                 self.files.output(output)?;
             }
+            (self.watch)(&outputs);
             self.progress.advance(events.len() as u64, batch.bytes(), self.summary);
         }
     }
