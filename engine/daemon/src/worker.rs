@@ -10,7 +10,9 @@
 //! thread and no queue because the transaction is the only thing worth waiting for; a second worker computes meanwhile.
 
 use anyhow::Context;
-use portcullis_connectors::kafka::{Batch, CommitFault, KafkaFault, Recovery, Settings, Sink, SinkSettings, Source, SourceSettings, TopicPartition};
+use portcullis_connectors::kafka::{
+    Batch, CommitFault, KafkaFault, Recovery, Settings, Sink, SinkSettings, Source, SourceSettings, TopicPartition,
+};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -155,7 +157,14 @@ enum Published {
 ///
 /// # Errors
 /// What a restart of the worker may mend, or not: `is_final` tells.
-pub fn run<R: Role>(settings: &Settings, source: &SourceSettings, sink: SinkSettings, pace: Pace, mut role: R, stop: &AtomicBool) -> anyhow::Result<()> {
+pub fn run<R: Role>(
+    settings: &Settings,
+    source: &SourceSettings,
+    sink: SinkSettings,
+    pace: Pace,
+    mut role: R,
+    stop: &AtomicBool,
+) -> anyhow::Result<()> {
     let mut sink = Sink::open(settings, sink)?;
     let mut source = Source::open(settings, source)?;
     let (mut batch, mut outbox) = (Batch::new(), Outbox::default());
@@ -237,7 +246,10 @@ fn publish(sink: &mut Sink, source: &Source, outbox: &Outbox, next: &[(TopicPart
 
 /// A restart of the worker cannot mend it: the process ends.
 pub fn is_final(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|e| e.downcast_ref::<KafkaFault>()).any(|fault| !matches!(fault.recovery(), Some(Recovery::Retry | Recovery::Rotate)))
+    error
+        .chain()
+        .filter_map(|e| e.downcast_ref::<KafkaFault>())
+        .any(|fault| !matches!(fault.recovery(), Some(Recovery::Retry | Recovery::Rotate)))
         || error.chain().any(|e| e.downcast_ref::<NeedsOperator>().is_some())
 }
 

@@ -48,7 +48,8 @@ pub enum PolicyCommand {
 /// Reads a policy file; its faults are a configuration failure.
 pub fn read(path: &Path) -> Result<(Policy, String), Failure> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading the policy {}", path.display()))?;
-    let policy = parse::parse(&path.display().to_string(), &text).map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))?;
+    let policy = parse::parse(&path.display().to_string(), &text)
+        .map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))?;
     Ok((policy, text))
 }
 
@@ -105,7 +106,13 @@ pub fn run(command: PolicyCommand) -> Result<(), Failure> {
     match command {
         PolicyCommand::Check { file } => {
             let (policy, _) = read(&file)?;
-            println!("{}: version {}, {} playbooks, no fault; digest {}", file.display(), policy.version, policy.playbooks.len(), policy.digest);
+            println!(
+                "{}: version {}, {} playbooks, no fault; digest {}",
+                file.display(),
+                policy.version,
+                policy.playbooks.len(),
+                policy.digest
+            );
         }
         PolicyCommand::Apply { file, config, author, no_environment } => {
             let config = super::validate::load(&config, no_environment)?;

@@ -90,7 +90,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
         None => host_name().context("the host's name (--instance names this process instead)")?,
     };
     let stop = stop_on_signal()?;
-    let service = Service { config: &config, kafka, cluster, instance, signer, shared: Shared::new(StateOptions::with_memory(config.state.cache_bytes as usize)) };
+    let service = Service {
+        config: &config,
+        kafka,
+        cluster,
+        instance,
+        signer,
+        shared: Shared::new(StateOptions::with_memory(config.state.cache_bytes as usize)),
+    };
     service.run(args.role, &stop)
 }
 
@@ -100,8 +107,11 @@ fn check_topics(config: &Config, kafka: &Settings) -> Result<String, Failure> {
     let names: Vec<&str> = plan.iter().map(|t| t.name.as_str()).collect();
     let cluster = connect_check(kafka, &names, CONNECT_MAX)?;
     let existing = topics::existing(kafka, &names)?;
-    let wrong: Vec<String> =
-        topics::check(&plan, &existing, &kafka.bootstrap_servers).into_iter().filter(topics::Difference::is_fault).map(|d| format!("{d}")).collect();
+    let wrong: Vec<String> = topics::check(&plan, &existing, &kafka.bootstrap_servers)
+        .into_iter()
+        .filter(topics::Difference::is_fault)
+        .map(|d| format!("{d}"))
+        .collect();
     if wrong.is_empty() { Ok(cluster.id) } else { Err(Failure::Configuration(wrong)) }
 }
 
@@ -140,7 +150,9 @@ impl Service<'_> {
                 match thread.join() {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => failures.push(error),
-                    Err(_) => failures.push(anyhow::anyhow!("a worker panicked; this is a fault of Portcullis, please report it with the log")),
+                    Err(_) => {
+                        failures.push(anyhow::anyhow!("a worker panicked; this is a fault of Portcullis, please report it with the log"))
+                    }
                 }
             }
         });
@@ -151,7 +163,13 @@ impl Service<'_> {
     }
 
     /// Runs a worker, and again after a failure that a restart may mend.
-    fn keep_running<R: Role>(&self, role: &str, number: u32, stop: &AtomicBool, make: impl Fn(&Self) -> anyhow::Result<(SourceSettings, R)>) -> anyhow::Result<()> {
+    fn keep_running<R: Role>(
+        &self,
+        role: &str,
+        number: u32,
+        stop: &AtomicBool,
+        make: impl Fn(&Self) -> anyhow::Result<(SourceSettings, R)>,
+    ) -> anyhow::Result<()> {
         let name = format!("{}-{role}-{}-{number}", self.config.topics.prefix, self.instance);
         loop {
             let done = make(self).and_then(|(mut source, worker)| {
@@ -200,7 +218,11 @@ impl Service<'_> {
         let inputs: Vec<InputTopic> = self.config.ingest.inputs.iter().map(input_topic).collect::<anyhow::Result<_>>()?;
         let names: Vec<&str> = inputs.iter().map(|i| i.input.name.as_str()).collect();
         let source = self.source("ingest", &names);
-        let geo = GeoSettings { city: self.config.ingest.geoip.city.clone(), asn: self.config.ingest.geoip.asn.clone(), ..GeoSettings::default() };
+        let geo = GeoSettings {
+            city: self.config.ingest.geoip.city.clone(),
+            asn: self.config.ingest.geoip.asn.clone(),
+            ..GeoSettings::default()
+        };
         let ingest = Ingest::new(Enricher::open(&geo)?);
         let settings = IngestSettings { kafka: self.kafka.clone(), topics: self.topics(), cluster: self.cluster.clone(), inputs };
         Ok((source, IngestRole::new(settings, ingest)?))

@@ -115,7 +115,9 @@ pub fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
 /// Reads the policy that decides, with its text.
 pub fn policy_of(args: &Args) -> Result<(Policy, String), Failure> {
     let (name, text) = match &args.policy {
-        Some(path) => (path.display().to_string(), std::fs::read_to_string(path).with_context(|| format!("reading the policy {}", path.display()))?),
+        Some(path) => {
+            (path.display().to_string(), std::fs::read_to_string(path).with_context(|| format!("reading the policy {}", path.display()))?)
+        }
         None => ("default.yaml".to_owned(), parse::DEFAULT_TEXT.to_owned()),
     };
     let text = match args.emit {
@@ -150,7 +152,10 @@ pub fn score(
         Some(path) => Some(Signer::open(path, &args.issuer, &args.audience)?),
         None => None,
     };
-    let store = tempfile::Builder::new().prefix("portcullis-state-").tempdir().context("making a temporary folder for the state (TMPDIR names another place)")?;
+    let store = tempfile::Builder::new()
+        .prefix("portcullis-state-")
+        .tempdir()
+        .context("making a temporary folder for the state (TMPDIR names another place)")?;
     let memory_bytes = (args.memory as usize) << 20;
     if args.keyed_log {
         let log = keyed_log::Settings { files: &args.events, dir: store.path(), memory_bytes, batch: args.batch as usize, signer };
@@ -162,7 +167,12 @@ pub fn score(
     let mut summary = Summary::default();
     let mut run = Run { args, engine: &mut engine, ingest: &mut ingest, files, summary: &mut summary, progress, watch };
     if let Some(inventory) = &args.inventory {
-        run.all_of(Feed::open(std::slice::from_ref(inventory), Order::AsIs, Format::Native, memory_bytes)?, std::slice::from_ref(inventory), Format::Native, stop)?;
+        run.all_of(
+            Feed::open(std::slice::from_ref(inventory), Order::AsIs, Format::Native, memory_bytes)?,
+            std::slice::from_ref(inventory),
+            Format::Native,
+            stop,
+        )?;
     }
     run.all_of(Feed::open(&args.events, args.order, args.format, memory_bytes)?, &args.events, args.format, stop)?;
     Ok(summary)

@@ -69,7 +69,9 @@ impl IngestRole {
             let range = self.reader.read(&at, from, None, |record| {
                 match record.value.map(decode_event) {
                     Some(Ok(event)) => inventory.learn(&event),
-                    Some(Err(error)) => tracing::error!(partition, offset = record.offset, %error, "a record of the inventory topic cannot be read"),
+                    Some(Err(error)) => {
+                        tracing::error!(partition, offset = record.offset, %error, "a record of the inventory topic cannot be read")
+                    }
                     None => {}
                 }
                 ControlFlow::Continue(())
@@ -125,7 +127,9 @@ impl Role for IngestRole {
                 ingest.record(topic.format, record.value.unwrap_or_default(), &topic.input, origin, &mut |item| match item {
                     Ingested::Event(event) => scratch.write(&settings.topics, &event, outbox),
                     Ingested::Ignored { .. } => {}
-                    Ingested::DeadLetter { index, fault } => dead_letter(&settings.topics, &topic.input.name, record, index, &fault, outbox),
+                    Ingested::DeadLetter { index, fault } => {
+                        dead_letter(&settings.topics, &topic.input.name, record, index, &fault, outbox)
+                    }
                 });
             }
         }
@@ -176,7 +180,8 @@ impl Scratch {
 /// Key and value untouched; the headers say what was wrong and where it came from.
 fn dead_letter(topics: &Topics, input: &str, record: RecordRef<'_>, index: u32, fault: &Fault, outbox: &mut Outbox) {
     let header = |name: &str, value: String| (format!("__portcullis.errors.{name}"), value.into_bytes());
-    let mut headers: Vec<(String, Vec<u8>)> = record.headers().map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_vec())).collect();
+    let mut headers: Vec<(String, Vec<u8>)> =
+        record.headers().map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_vec())).collect();
     headers.extend([
         header("exception", fault.path.clone()),
         header("message", fault.what.clone()),

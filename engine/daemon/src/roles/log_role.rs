@@ -41,11 +41,20 @@ pub struct Partitions<P> {
 
 impl<P: Owned> Partitions<P> {
     pub fn new(settings: &Settings, log: &Arc<str>, journal: &Arc<str>) -> Partitions<P> {
-        Partitions { settings: settings.clone(), log: Arc::clone(log), journal: Arc::clone(journal), owned: BTreeMap::new(), looked: Instant::now() }
+        Partitions {
+            settings: settings.clone(),
+            log: Arc::clone(log),
+            journal: Arc::clone(journal),
+            owned: BTreeMap::new(),
+            looked: Instant::now(),
+        }
     }
 
     pub fn get(&mut self, partition: i32) -> anyhow::Result<&mut P> {
-        self.owned.get_mut(&partition).map(|(p, _)| p).with_context(|| format!("{}[{partition}]: a record of a partition that is not ours", self.log))
+        self.owned
+            .get_mut(&partition)
+            .map(|(p, _)| p)
+            .with_context(|| format!("{}[{partition}]: a record of a partition that is not ours", self.log))
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut P> {
@@ -53,7 +62,12 @@ impl<P: Owned> Partitions<P> {
     }
 
     /// Opens each partition's state with `open`, replays it to the committed offset and starts it.
-    pub fn assign(&mut self, source: &mut Source, partitions: &[TopicPartition], open: impl Fn(i32) -> anyhow::Result<P>) -> anyhow::Result<()> {
+    pub fn assign(
+        &mut self,
+        source: &mut Source,
+        partitions: &[TopicPartition],
+        open: impl Fn(i32) -> anyhow::Result<P>,
+    ) -> anyhow::Result<()> {
         let committed = source.committed(partitions, KAFKA_MAX)?;
         for (at, committed) in committed {
             let mut partition = open(at.partition)?;

@@ -49,7 +49,13 @@ struct Entry {
 ///
 /// # Errors
 /// A state, journal and committed offset that do not fit together, each by name with what to do.
-pub fn recover<P: Replayed>(settings: &Settings, log: &TopicPartition, journal: &TopicPartition, committed: Option<i64>, partition: &mut P) -> anyhow::Result<Start> {
+pub fn recover<P: Replayed>(
+    settings: &Settings,
+    log: &TopicPartition,
+    journal: &TopicPartition,
+    committed: Option<i64>,
+    partition: &mut P,
+) -> anyhow::Result<Start> {
     let (position, end) = (partition.position(), partition.journal().clone());
     let mut reader = Reader::open(settings)?;
     let (low, high) = reader.watermarks(journal)?;
@@ -106,7 +112,13 @@ fn journal_after(reader: &mut Reader, journal: &TopicPartition, from: i64, posit
     }
 }
 
-fn replay<P: Replayed>(reader: &mut Reader, log: &TopicPartition, entries: &[Entry], mut end: JournalEnd, partition: &mut P) -> anyhow::Result<()> {
+fn replay<P: Replayed>(
+    reader: &mut Reader,
+    log: &TopicPartition,
+    entries: &[Entry],
+    mut end: JournalEnd,
+    partition: &mut P,
+) -> anyhow::Result<()> {
     let (from, to) = (partition.position(), entries.last().map_or(0, |e| e.record.to));
     let mut left = entries.iter();
     let mut entry = left.next();
@@ -128,7 +140,11 @@ fn replay<P: Replayed>(reader: &mut Reader, log: &TopicPartition, entries: &[Ent
                 entry = left.next();
             }
             records.push(Copied {
-                position: Position { partition: log.partition, offset: record.offset, appended_at: Time(record.timestamp.ms().unwrap_or(0)) },
+                position: Position {
+                    partition: log.partition,
+                    offset: record.offset,
+                    appended_at: Time(record.timestamp.ms().unwrap_or(0)),
+                },
                 key: record.key.unwrap_or_default().to_vec(),
                 value: record.value.unwrap_or_default().to_vec(),
             });
@@ -155,7 +171,10 @@ fn replay<P: Replayed>(reader: &mut Reader, log: &TopicPartition, entries: &[Ent
 fn verify(log: &TopicPartition, end: &JournalEnd, entry: &Entry, now: &JournalRecord) -> anyhow::Result<()> {
     let then = &entry.record;
     if !end.digest.is_empty() && then.previous != end.digest {
-        bail!(NeedsOperator(format!("{log}: the journal's chain is broken at offset {}: a record is missing, was changed or was inserted", entry.offset)));
+        bail!(NeedsOperator(format!(
+            "{log}: the journal's chain is broken at offset {}: a record is missing, was changed or was inserted",
+            entry.offset
+        )));
     }
     if then.decision_version != DECISION_VERSION {
         tracing::warn!(%log, journal_offset = entry.offset, then = then.decision_version, now = DECISION_VERSION, "replayed across decision versions: unverified");

@@ -115,7 +115,11 @@ pub struct Borrowed<'b> {
 impl<'b> Borrowed<'b> {
     pub fn of(partition: i32, record: RecordRef<'b>) -> Borrowed<'b> {
         let appended_at = Time(record.timestamp.ms().unwrap_or(0));
-        Borrowed { position: Position { partition, offset: record.offset, appended_at }, key: record.key.unwrap_or_default(), value: record.value.unwrap_or_default() }
+        Borrowed {
+            position: Position { partition, offset: record.offset, appended_at },
+            key: record.key.unwrap_or_default(),
+            value: record.value.unwrap_or_default(),
+        }
     }
 }
 
