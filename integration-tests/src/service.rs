@@ -29,13 +29,13 @@ pub struct Service {
 }
 
 impl Service {
-    /// Writes the configuration, makes the topics and a key. `partitions` of the events topic; the input topic `<prefix>.raw` too.
+    /// Writes the configuration, makes the topics and a key. `partitions` of the events topic; the input topic `<prefix>-raw` too.
     ///
     /// # Panics
     /// If the broker or the binary refuses.
     pub fn install(settings: &Settings, prefix: &str, partitions: i32, input: &str) -> Service {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        let raw = format!("{prefix}.raw");
+        let raw = format!("{prefix}-raw");
         super::kafka::create_topic(settings, &raw, partitions);
         let path = |name: &str| dir.path().join(name).display().to_string();
         let config = format!(
@@ -124,7 +124,7 @@ impl Service {
     /// # Panics
     /// If Kafka refuses.
     pub fn feed(&self, lines: &[&[u8]]) {
-        let topic = format!("{}.raw", self.names.events.trim_end_matches(".events"));
+        let topic = format!("{}-raw", self.names.events.trim_end_matches(".events"));
         let mut sink = Sink::open(&self.settings, SinkSettings::new(super::kafka::unique("feed"))).expect("a producer");
         for chunk in lines.chunks(5_000) {
             sink.begin().expect("begin");

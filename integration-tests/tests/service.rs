@@ -198,7 +198,7 @@ fn what_is_missing_is_said_with_what_to_do() {
     assert!(nobody.contains("127.0.0.1:9") && nobody.contains("check kafka.bootstrap_servers"), "{nobody}");
     let prefix = unique("missing");
     let missing = run(format!(
-        "kafka: {{ bootstrap_servers: {:?} }}\ntopics: {{ prefix: {prefix}, replication: 1 }}\ningest: {{ inputs: [ {{ topic: {prefix}.raw }} ] }}\n",
+        "kafka: {{ bootstrap_servers: {:?} }}\ntopics: {{ prefix: {prefix}, replication: 1 }}\ningest: {{ inputs: [ {{ topic: {prefix}-raw }} ] }}\n",
         settings.bootstrap_servers
     ));
     assert!(missing.contains(&format!("{prefix}.events")) && missing.contains("portcullis topics apply"), "{missing}");
