@@ -32,6 +32,16 @@ pub fn hash(of: Of, value: &[u8]) -> u64 {
     SipHasher13::new_with_keys(0x706f_7274_6375_6c6c, of as u64).hash(value).max(1)
 }
 
+/// The hash of a value that stands in pieces: the same as of the pieces put together.
+pub fn hash_pieces(of: Of, pieces: &[&[u8]]) -> u64 {
+    use std::hash::Hasher;
+    let mut hasher = SipHasher13::new_with_keys(0x706f_7274_6375_6c6c, of as u64);
+    for piece in pieces {
+        hasher.write(piece);
+    }
+    hasher.finish().max(1)
+}
+
 /// Several parts as one value: each part's length is part of it.
 pub fn hash_parts(of: Of, parts: &[&[u8]]) -> u64 {
     use std::hash::Hasher;
@@ -51,6 +61,7 @@ mod tests {
     fn kinds_and_parts_are_told_apart_and_values_are_pinned() {
         assert_ne!(hash(Of::Device, b"a"), hash(Of::Source, b"a"));
         assert_ne!(hash_parts(Of::EventId, &[b"ab", b"c"]), hash_parts(Of::EventId, &[b"a", b"bc"]));
+        assert_eq!(hash_pieces(Of::Ja4, &[b"abc", b"", b"_", b"defghijklmnop"]), hash(Of::Ja4, b"abc_defghijklmnop"));
         // Stored in profiles: these may never change.
         assert_eq!(hash(Of::Device, b"d-1"), 14_471_645_749_256_689_571);
     }

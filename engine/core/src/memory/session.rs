@@ -1,7 +1,7 @@
 //! Sessions in use: from which device, TLS stack and network each was first used.
 
 use crate::event::{Event, Network};
-use crate::hash::{Of, hash};
+use crate::hash::{Of, hash, hash_pieces};
 use crate::row::Moved;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ impl Sessions {
         let seen = Session {
             id,
             device: device_hash(event).unwrap_or(0),
-            ja4: source.ja4.as_deref().map_or(0, |j| hash(Of::Ja4, ja4_core(j).as_bytes())),
+            ja4: source.ja4.as_deref().map_or(0, |j| ja4_hash(j)),
             asn: source.asn.unwrap_or(0),
             country: source.country.as_deref().map_or(0, |c| hash(Of::Country, c.as_bytes())),
             network: source.network,
@@ -106,12 +106,13 @@ pub fn agent_hash(event: &Event<'_>) -> Option<u64> {
     Some(hash(Of::AgentFamily, family.as_bytes()))
 }
 
-/// A JA4 fingerprint without what changes between a program's own connections: the transport (first character) and the ALPN (last two
+/// The hash of a JA4 fingerprint without what changes between a program's own connections: the transport (first character) and the ALPN (last two
 /// of the first part). FoxIO, JA4 technical details.
-fn ja4_core(ja4: &str) -> String {
-    match ja4.split_once('_') {
-        Some((head, tail)) if head.is_ascii() && head.len() > 3 => format!("{}_{tail}", &head[1..head.len() - 2]),
-        _ => ja4.to_owned(),
+fn ja4_hash(ja4: &str) -> u64 {
+    let bytes = ja4.as_bytes();
+    match bytes.iter().position(|b| *b == b'_') {
+        Some(end) if end > 3 && bytes[..end].is_ascii() => hash_pieces(Of::Ja4, &[&bytes[1..end - 2], &bytes[end..]]),
+        _ => hash(Of::Ja4, bytes),
     }
 }
 
