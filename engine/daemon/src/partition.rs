@@ -55,8 +55,8 @@ struct Kept<V: Value> {
     active: ActivePolicy,
     state: PartitionState,
     journal: JournalEnd,
-    /// As of the last commit, for `abort`.
-    committed: (ActivePolicy, PartitionState),
+    /// As of the last commit, for `abort`; none of a temporary state, which has no way back and is never read again.
+    committed: Option<(ActivePolicy, PartitionState)>,
     position: i64,
     /// One past the last record of the batch that was applied and not committed.
     reached: i64,
@@ -78,16 +78,21 @@ impl<V: Value + Default> Kept<V> {
                 .map_err(|faults| StateFault::Corrupt { dir: dir.into(), what: format!("the policy kept in state cannot be read: {}", faults.first().map(ToString::to_string).unwrap_or_default()) })?,
             None => ActivePolicy::built_in(),
         };
-        let committed = (active.clone(), extra.state.clone());
+        let committed = (!shared.is_temporary()).then(|| (active.clone(), extra.state.clone()));
         Ok(Kept { log: log.to_owned(), store, active, state: extra.state, journal: extra.journal, committed, position, reached: position })
     }
 
     fn commit(&mut self, now: Instant) -> Result<(), StateFault> {
         self.position = self.reached;
-        self.committed = (self.active.clone(), self.state.clone());
-        let extra = Extra { policy: self.active.record().cloned(), state: self.state.clone(), journal: self.journal.clone() };
-        // Writing into memory cannot fail, and no type here refuses to be written.
-        let extra = postcard::to_stdvec(&extra).unwrap_or_default();
+        let extra = match &mut self.committed {
+            Some(committed) => {
+                *committed = (self.active.clone(), self.state.clone());
+                let extra = Extra { policy: self.active.record().cloned(), state: self.state.clone(), journal: self.journal.clone() };
+                // Writing into memory cannot fail, and no type here refuses to be written.
+                postcard::to_stdvec(&extra).unwrap_or_default()
+            }
+            None => Vec::new(),
+        };
         self.store.commit(Meta { position: self.position, log_time_ms: self.state.log_time.0, extra });
         self.store.flush_if_due(now)?;
         Ok(())
@@ -95,7 +100,9 @@ impl<V: Value + Default> Kept<V> {
 
     fn abort(&mut self) {
         self.store.abort();
-        (self.active, self.state) = self.committed.clone();
+        if let Some(committed) = &self.committed {
+            (self.active, self.state) = committed.clone();
+        }
         self.reached = self.position;
     }
 
