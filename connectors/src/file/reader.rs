@@ -73,11 +73,14 @@ impl Batch {
 
     /// Its records, in the order of the file.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Raw<'_>> {
-        self.entries.iter().map(|entry| Raw {
-            bytes: &self.bytes[entry.range.clone()],
-            position: entry.position,
-            fault: entry.fault.as_deref(),
-        })
+        (0..self.len()).map(|number| self.record(number))
+    }
+
+    /// The record of that number, from 0. Panics where there is none, as an index does.
+    #[inline]
+    pub fn record(&self, number: usize) -> Raw<'_> {
+        let entry = &self.entries[number];
+        Raw { bytes: &self.bytes[entry.range.clone()], position: entry.position, fault: entry.fault.as_deref() }
     }
 }
 
