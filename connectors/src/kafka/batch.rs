@@ -96,7 +96,9 @@ impl Batch {
             self.last = 0;
             self.topics = Arc::clone(topics);
         }
-        self.consumer.get_or_insert_with(|| Arc::clone(consumer));
+        if self.is_empty() {
+            self.consumer = Some(Arc::clone(consumer));
+        }
     }
 
     /// Takes ownership of a message.

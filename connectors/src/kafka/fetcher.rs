@@ -140,6 +140,7 @@ impl Fetcher {
             let mut stop = TopicPartitionList::new();
             stop.add_partition(&at.topic, at.partition);
             self.consumer.incremental_unassign(&stop).map_err(|e| KafkaFault::of(what(), &e))?;
+            self.await_stop(at);
         }
         self.forward(at)?;
         self.consumer.incremental_assign(&list).map_err(|e| KafkaFault::of(what(), &e))
@@ -166,6 +167,12 @@ impl Fetcher {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    /// Waits until an unassigned partition's fetcher has stopped: it clears the forward as its last act, and one set before that would be
+    /// lost, and the records of the next fetcher with it. A seek is answered after the stop (same thread, in order), by a refusal.
+    pub fn await_stop(&self, at: &TopicPartition) {
+        let _ = self.consumer.seek(&at.topic, at.partition, Offset::Beginning, SEEK_MAX);
     }
 
     /// Lets the partition's records come by our queue, whenever its fetcher starts.

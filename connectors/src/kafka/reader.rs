@@ -61,7 +61,9 @@ impl Reader {
         super::connect::partitions_of(&*self.fetcher.consumer, &self.bootstrap_servers, topic, METADATA_MAX)
     }
 
-    /// The first offset in the log and the one after the last committed one (the last stable offset).
+    /// The first offset in the log and the one after the last committed one (the last stable offset). A broker answers a commit before
+    /// its markers are in every partition, so what was committed a moment ago may not be counted yet; once `init_transactions` of the same
+    /// `transactional.id` ([`super::Sink::open`]) has returned, it is.
     ///
     /// # Errors
     /// No leader within 10 s.
@@ -108,6 +110,7 @@ impl Reader {
         self.fetcher.consumer.assign(&list).map_err(|e| KafkaFault::of(format!("reading {at}"), &e))?;
         let done = self.read_assigned(at, to, &mut range, &mut on_record);
         let unassigned = self.fetcher.consumer.unassign().map_err(|e| KafkaFault::of(format!("leaving {at}"), &e));
+        self.fetcher.await_stop(at);
         done.and(unassigned).map(|()| range)
     }
 

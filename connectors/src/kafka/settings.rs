@@ -39,6 +39,7 @@ const OURS: &[&str] = &[
     "message.send.max.retries",
     "retry.backoff.ms",
     "retry.backoff.max.ms",
+    "message.max.bytes",
     "partitioner",
     "partitioner_cb",
     "delivery.report.only.error",

@@ -29,6 +29,10 @@ const INIT_MAX: Duration = Duration::from_secs(30);
 const COMMIT_MAX: Duration = Duration::from_secs(30);
 const ABORT_MAX: Duration = Duration::from_secs(5);
 
+/// The largest record that [`Sink::send`] takes, key, value and headers: `message.max.bytes`.
+pub const RECORD_BYTES_MAX: usize = 2_000_000;
+const RECORD_BYTES_MAX_TEXT: &str = "2000000";
+
 /// Defaults that an operator may change.
 const TUNING: &[(&str, &str)] = &[
     ("compression.type", "lz4"),
@@ -77,6 +81,7 @@ pub struct Sink {
     producer: Option<Transactional>,
     rotate: bool,
     in_transaction: bool,
+    begun: Instant,
     rotations: u64,
 }
 
@@ -87,7 +92,15 @@ impl Sink {
     /// A refused property; no broker within 30 s (use [`super::connect_check`] before, which says more, sooner).
     pub fn open(settings: &Settings, sink: SinkSettings) -> Result<Self, KafkaFault> {
         let producer = Transactional::open(settings, &sink)?;
-        Ok(Self { settings: settings.clone(), sink, producer: Some(producer), rotate: false, in_transaction: false, rotations: 0 })
+        Ok(Self {
+            settings: settings.clone(),
+            sink,
+            producer: Some(producer),
+            rotate: false,
+            in_transaction: false,
+            begun: Instant::now(),
+            rotations: 0,
+        })
     }
 
     /// How many times the producer was replaced.
@@ -112,6 +125,7 @@ impl Sink {
             self.fault("begin_transaction", &error)
         })?;
         self.in_transaction = true;
+        self.begun = Instant::now();
         Ok(())
     }
 
@@ -303,11 +317,20 @@ impl Sink {
     }
 
     fn fault(&self, what: &str, error: &KafkaError) -> KafkaFault {
-        match KafkaFault::of(what, error) {
-            KafkaFault::Fenced { reason, .. } => {
-                KafkaFault::Fenced { what: format!("transactional.id {}", self.sink.transactional_id), reason: format!("{what}: {reason}") }
-            }
-            fault => fault,
+        let KafkaFault::Fenced { reason, .. } = KafkaFault::of(what, error) else { return KafkaFault::of(what, error) };
+        if error.rdkafka_error_code() == Some(Code::FencedInstanceId) {
+            return KafkaFault::Fenced { what: "group.instance.id".into(), reason: format!("{what}: {reason}") };
+        }
+        // The broker answers the same to one whose transaction it ended itself, because it stayed open too long.
+        let open = self.begun.elapsed();
+        let overdue = if open > self.sink.transaction_timeout {
+            format!("; or the broker ended this transaction, open for {open:.1?}, for exceeding {:?}", self.sink.transaction_timeout)
+        } else {
+            String::new()
+        };
+        KafkaFault::Fenced {
+            what: format!("transactional.id {}", self.sink.transactional_id),
+            reason: format!("{what}: {reason}{overdue}"),
         }
     }
 
@@ -337,6 +360,7 @@ impl Transactional {
             ("acks", "all"),
             ("retry.backoff.ms", &backoff_ms),
             ("retry.backoff.max.ms", &backoff_ms),
+            ("message.max.bytes", RECORD_BYTES_MAX_TEXT),
             ("partitioner", "murmur2_random"),
             ("delivery.report.only.error", "true"),
         ];

@@ -18,6 +18,7 @@ use super::{Settings, TopicPartition};
 use rdkafka::bindings as rd;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::fmt;
 use std::sync::Arc;
@@ -105,7 +106,11 @@ pub struct Received {
 
 /// See the [module](self).
 pub struct Source {
+    settings: Settings,
+    source: SourceSettings,
     fetcher: Fetcher,
+    /// Assigned by the group, started or not, until released.
+    assigned: BTreeSet<TopicPartition>,
     /// Revoked by the group and not released yet.
     unreleased: Option<Vec<TopicPartition>>,
 }
@@ -116,6 +121,17 @@ impl Source {
     /// # Errors
     /// A property that librdkafka refuses or that is ours.
     pub fn open(settings: &Settings, source: &SourceSettings) -> Result<Self, KafkaFault> {
+        let topics = source.topics.iter().map(|topic| Arc::from(topic.as_str())).collect();
+        Ok(Self {
+            fetcher: Fetcher::new(Self::join(settings, source)?, topics)?,
+            settings: settings.clone(),
+            source: source.clone(),
+            assigned: BTreeSet::new(),
+            unreleased: None,
+        })
+    }
+
+    fn join(settings: &Settings, source: &SourceSettings) -> Result<BaseConsumer<ConsumerEvents>, KafkaFault> {
         let session_timeout_ms = source.session_timeout.as_millis().to_string();
         let heartbeat_ms = (source.session_timeout.as_millis() / 4).clamp(1, 1000).to_string();
         let mut fixed = vec![
@@ -140,8 +156,7 @@ impl Source {
             .map_err(|e| KafkaFault::of("kafka.properties", &e))?;
         let topics: Vec<&str> = source.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(|e| KafkaFault::of(format!("subscribing to {}", topics.join(", ")), &e))?;
-        let topics = topics.iter().map(|topic| Arc::from(*topic)).collect();
-        Ok(Self { fetcher: Fetcher::new(consumer, topics)?, unreleased: None })
+        Ok(consumer)
     }
 
     /// The topics subscribed to; [`super::RecordRef::topic`] is an index into it.
@@ -150,13 +165,14 @@ impl Source {
     }
 
     /// Clears the batch and fills it with what is there: until a round brings nothing more, at the latest after `linger` or `records_max`
-    /// records (the last chunk is never cut, nothing waits for a batch to fill). Waits up to `idle_wait` for the first record or rebalance,
+    /// records (nothing waits for a batch to fill). Waits up to `idle_wait` for the first record or rebalance,
     /// asleep.
     ///
     /// **No transaction may be open**: see the contract in the [module above](super).
     ///
     /// # Errors
-    /// Fatal errors of the consumer: [`KafkaFault::Fenced`] if another has our `group.instance.id`, else make a new source.
+    /// [`KafkaFault::Fenced`] if another instance has our `group.instance.id`: final. After any other error of the consumer make a new
+    /// source; what was assigned is lost.
     /// [`KafkaFault::Misuse`] if a revocation has not been released.
     pub fn receive(
         &mut self,
@@ -173,7 +189,14 @@ impl Source {
         let mut aside = Aside::default();
         let mut received = Received::default();
         loop {
-            self.fetcher.serve_group()?;
+            match self.fetcher.serve_group() {
+                Err(KafkaFault::Fenced { reason, .. }) if self.group_metadata().is_err() => {
+                    if self.rejoin(&reason, &mut received)? {
+                        return Ok(received);
+                    }
+                }
+                served => served?,
+            }
             received.notices.extend(self.fetcher.consumer.context().notices.take());
             while let Some(rebalance) = self.fetcher.consumer.context().next_rebalance() {
                 if self.rebalanced(rebalance, &mut received) {
@@ -210,16 +233,34 @@ impl Source {
     fn rebalanced(&mut self, rebalance: Rebalance, received: &mut Received) -> bool {
         match rebalance {
             Rebalance::Assigned(partitions) => {
+                self.assigned.extend(partitions.iter().cloned());
                 received.assigned = partitions;
                 !received.assigned.is_empty()
             }
             Rebalance::Revoked { partitions, lost } => {
+                for at in &partitions {
+                    self.assigned.remove(at);
+                }
                 received.revoked.clone_from(&partitions);
                 received.lost = lost;
                 self.unreleased = Some(partitions);
                 true
             }
         }
+    }
+
+    /// A new consumer in place of one that librdkafka (2.12) has got fenced by itself: while the broker is away for longer than the session
+    /// lasts, it gives up its member id, and sends its next heartbeat without one before the revocation has been released; the broker
+    /// takes that for a stranger under our `group.instance.id`. (Had another instance really taken it, we would still have our member id.)
+    /// Whether there is something to tell.
+    fn rejoin(&mut self, reason: &str, received: &mut Received) -> Result<bool, KafkaFault> {
+        let fetcher = Fetcher::new(Self::join(&self.settings, &self.source)?, Arc::clone(&self.fetcher.topics))?;
+        self.fetcher.consumer.context().close();
+        self.fetcher = fetcher;
+        self.fetcher.consumer.context().notices.add(None, format!("the session expired while the broker was away; joined anew ({reason})"));
+        received.revoked = std::mem::take(&mut self.assigned).into_iter().collect();
+        received.lost = !received.revoked.is_empty();
+        Ok(received.lost)
     }
 
     /// Starts an assigned partition: its first record is the one at `from`. One that runs, or that a fault has

@@ -100,25 +100,25 @@ enum Keep {
 pub fn plan(prefix: &str, partitions: i32, replication: i32, inputs: &[String]) -> Vec<Topic> {
     let names = Names::new(prefix);
     let gate = partitions.min(GATE_PARTITIONS);
-    let ours = |name: String, purpose, partitions, keep, max_message_bytes| Topic {
+    let ours = |name: String, purpose, partitions, keep| Topic {
         name,
         owner: Owner::Portcullis,
         purpose,
         partitions,
         replication,
-        settings: settings(keep, replication, max_message_bytes),
+        settings: settings(keep, replication),
     };
     let mut topics = vec![
-        ours(names.events, "the keyed log that SCORE decides from", partitions, Keep::Days(30), None),
-        ours(names.verdicts, "verdicts, containment requests and decisions", partitions, Keep::Days(90), None),
-        ours(names.risk, "the current level of every subject above low", partitions, Keep::LatestPerKey, None),
-        ours(names.proposals, "the gate's log, keyed by tenant", gate, Keep::Days(90), None),
-        ours(names.reputation, "reputation of sources, stamped on events by INGEST", partitions, Keep::LatestPerKey, None),
-        ours(names.inventory, "inventory of identities, stamped on events by INGEST", partitions, Keep::LatestPerKey, None),
-        ours(names.journal, "SCORE's audit chain and recovery authority", partitions, Keep::Days(400), None),
-        ours(names.gate_journal, "the gate's audit chain", gate, Keep::Days(400), None),
-        ours(names.dead_letter, "records that could not be read, raw", partitions, Keep::Days(30), Some(RAW_BYTES_MAX)),
-        ours(names.retry, "dead letters to be read again: an ordinary input", partitions, Keep::Days(7), Some(RAW_BYTES_MAX)),
+        ours(names.events, "the keyed log that SCORE decides from", partitions, Keep::Days(30)),
+        ours(names.verdicts, "verdicts, containment requests and decisions", partitions, Keep::Days(90)),
+        ours(names.risk, "the current level of every subject above low", partitions, Keep::LatestPerKey),
+        ours(names.proposals, "the gate's log, keyed by tenant", gate, Keep::Days(90)),
+        ours(names.reputation, "reputation of sources, stamped on events by INGEST", partitions, Keep::LatestPerKey),
+        ours(names.inventory, "inventory of identities, stamped on events by INGEST", partitions, Keep::LatestPerKey),
+        ours(names.journal, "SCORE's audit chain and recovery authority", partitions, Keep::Days(400)),
+        ours(names.gate_journal, "the gate's audit chain", gate, Keep::Days(400)),
+        ours(names.dead_letter, "records that could not be read, raw", partitions, Keep::Days(30)),
+        ours(names.retry, "dead letters to be read again: an ordinary input", partitions, Keep::Days(7)),
     ];
     topics.extend(inputs.iter().map(|name| Topic {
         name: name.clone(),
@@ -131,16 +131,23 @@ pub fn plan(prefix: &str, partitions: i32, replication: i32, inputs: &[String]) 
     topics
 }
 
-/// A raw record at the broker's default limit (1 MiB) must still fit with the headers that say why it is a dead letter.
-const RAW_BYTES_MAX: i64 = 2 * 1024 * 1024;
+/// A raw record at the broker's default limit (1 MiB) must still fit with what says why it is a dead letter, and an event made of it.
+/// A little more than [`super::sink::RECORD_BYTES_MAX`], so that a record too large is refused here, one by one, and never by the broker,
+/// which would fail its transaction again and again.
+const MESSAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-fn settings(keep: Keep, replication: i32, max_message_bytes: Option<i64>) -> Vec<Setting> {
+fn settings(keep: Keep, replication: i32) -> Vec<Setting> {
     let required = |name, value: String, why| Setting { name, value, why, required: true };
     let chosen = |name, value: String, why| Setting { name, value, why, required: false };
     let mut settings = vec![
         required("message.timestamp.type", "LogAppendTime".into(), "log time is the broker's stamp: a forged event cannot move deadlines"),
         required("min.insync.replicas", replication.min(2).to_string(), "an acknowledged commit survives the loss of one broker"),
         required("unclean.leader.election.enable", "false".into(), "a stale replica must not take back what was committed"),
+        required(
+            "max.message.bytes",
+            MESSAGE_BYTES_MAX.to_string(),
+            "what the sink lets pass must fit, or its transaction fails again and again",
+        ),
         chosen("compression.type", "producer".into(), "batches stay as the producer compressed them (lz4)"),
     ];
     match keep {
@@ -153,9 +160,6 @@ fn settings(keep: Keep, replication: i32, max_message_bytes: Option<i64>) -> Vec
             settings.push(chosen("segment.ms", DAY_MS.to_string(), "only closed segments are compacted"));
             settings.push(chosen("delete.retention.ms", (7 * DAY_MS).to_string(), "a reader a week behind still sees the tombstones"));
         }
-    }
-    if let Some(bytes) = max_message_bytes {
-        settings.push(required("max.message.bytes", bytes.to_string(), "raw records at the broker's default limit fit with their headers"));
     }
     settings
 }

@@ -82,7 +82,7 @@ pub fn apply<S: Shelf<Value = Profile>>(
             true => counts.repeats += u64::from(entry.is_first),
             false => counts.judged += u64::from(entry.is_first),
         }
-        let published = publish_sample(sample, &mut state.published, &tenant, subject, log_time, entry.position.partition);
+        let published = publish_sample(sample, &mut state.published, tenant, subject, log_time, entry.position.partition);
         seen.push(Some((slot, subject, event, observation, published)));
     }
 
@@ -128,9 +128,16 @@ fn fire_timers<S: Shelf<Value = Profile>>(
 }
 
 /// The sample of a tenant, and the name it is kept under.
-fn sample_of<'s>(samples: &'s mut BTreeMap<String, TenantSample>, tenant: &str) -> (&'s mut TenantSample, String) {
+fn sample_of<'s, 't>(samples: &'s mut BTreeMap<String, TenantSample>, tenant: &'t str) -> (&'s mut TenantSample, &'t str) {
     let name = if samples.contains_key(tenant) || samples.len() < TENANTS_MAX { tenant } else { "" };
-    (samples.entry(name.to_owned()).or_default(), name.to_owned())
+    if !samples.contains_key(name) {
+        samples.insert(name.to_owned(), TenantSample::default());
+    }
+    // Just inserted, or found above; the empty default is never reached.
+    match samples.get_mut(name) {
+        Some(sample) => (sample, name),
+        None => unreachable!("the sample of {name:?} was inserted"),
+    }
 }
 
 /// Once a minute of log time while a tenant is active, the gate hears how many of its identities are.

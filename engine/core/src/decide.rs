@@ -4,7 +4,7 @@ use crate::containment::Action;
 use crate::event::{Event, EventType};
 use crate::evidence::{self, Sum};
 use crate::id::id;
-use crate::observe::Observation;
+use crate::observe::{self, Observation};
 use crate::policy::{Emit, Policy};
 use crate::profile::{Context, Emitted, Incident, PLANTED_MAX, Profile, Risk};
 use crate::propose;
@@ -43,7 +43,7 @@ pub fn decide(
     subject: SubjectRef<'_>,
     profile: &mut Profile,
     event: &Event<'_>,
-    seen: Observation,
+    mut seen: Observation,
     out: &mut Vec<Output>,
 ) {
     profile.begin_decide(subject.kind, ground.log_time);
@@ -63,7 +63,10 @@ pub fn decide(
         return;
     }
     let policy = ground.policy;
-    for spoke in seen.spoke.into_iter().filter(|_| !nothing) {
+    if !nothing {
+        observe::speak_for(policy, event, &seen.row, &mut seen.spoke);
+    }
+    for spoke in std::mem::take(&mut seen.spoke).into_iter().filter(|_| !nothing) {
         let mut piece = spoke.evidence;
         piece.at = risk.clock;
         let half_life_ms = policy.half_life_ms[crate::signal::ALL[spoke.signal].family as usize];

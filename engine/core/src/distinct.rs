@@ -73,6 +73,18 @@ impl Distinct {
         seen.saturating_mul(1 << self.level.min(31))
     }
 
+    /// Several counts in one pass over the list: how many of the values last seen in `(now - span, now]` each of `what` holds for.
+    pub fn counts<const N: usize>(&self, now: i64, span_ms: i64, what: impl Fn(&Entry) -> [bool; N]) -> [u32; N] {
+        let from = now.saturating_sub(span_ms);
+        let mut counts = [0u32; N];
+        for entry in self.entries.iter().filter(|e| e.last > from) {
+            for (count, holds) in counts.iter_mut().zip(what(entry)) {
+                *count += u32::from(holds);
+            }
+        }
+        counts.map(|count| count.saturating_mul(1 << self.level.min(31)))
+    }
+
     /// No count is scaled: the list was never full.
     pub fn is_exact(&self) -> bool {
         self.level == 0
@@ -101,6 +113,8 @@ mod tests {
                 latest.insert(value, now);
                 let expected = latest.values().filter(|t| **t > now - SPAN).count() as u32;
                 prop_assert_eq!(distinct.count(now, SPAN, |_| true), expected);
+                let failing = distinct.count(now, SPAN, |e| e.failures > 0);
+                prop_assert_eq!(distinct.counts(now, SPAN, |e| [true, e.failures > 0]), [expected, failing]);
                 prop_assert!(distinct.is_exact());
             }
         }

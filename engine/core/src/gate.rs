@@ -31,7 +31,7 @@ const SAMPLE_MAX_AGE_MS: i64 = DAY_MS;
 #[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
 pub struct GateState {
     pub log_time: Time,
-    /// By action and class: log times of what was sent, within the longest budget window; enforced and shadow apart.
+    /// By action and class: log times of what was sent, within the budget's window; enforced and shadow apart.
     spent: BTreeMap<(Action, Option<Class>, Mode), Vec<Time>>,
     /// By incident.
     incidents: BTreeMap<String, IncidentHeld>,
@@ -261,10 +261,10 @@ fn first_of_incident(state: &mut GateState, proposal: &Proposal) -> bool {
     true
 }
 
-/// The budgets that bind a proposal: named for its class, or for any class.
-fn budgets<'p>(policy: &'p Policy, proposal: &Proposal) -> impl Iterator<Item = &'p Budget> {
-    let (action, class) = (proposal.action, proposal.class);
-    policy.budgets.iter().filter(move |b| b.action == action && (b.class.is_none() || b.class == class))
+/// The budget that binds a proposal: the one named for its class, else the one for any class.
+fn budget<'p>(policy: &'p Policy, proposal: &Proposal) -> Option<&'p Budget> {
+    let of = |class: Option<Class>| policy.budgets.iter().find(|b| b.action == proposal.action && b.class == class);
+    proposal.class.and_then(|class| of(Some(class))).or_else(|| of(None))
 }
 
 /// Each class spends its own budget, shadow apart from what is really sent.
@@ -276,28 +276,25 @@ fn over_budget(policy: &Policy, state: &GateState, proposal: &Proposal) -> Optio
     if proposal.action.is_notice() {
         return None;
     }
+    let budget = budget(policy, proposal)?;
+    let share = budget
+        .share_of_active_ppm
+        .map(|ppm| (u64::from(ppm) * u64::from(state.active()) / 1_000_000).max(1).min(u64::from(u32::MAX)) as u32);
+    let at_most = share.map_or(budget.at_most, |s| s.min(budget.at_most));
     let spent = state.spent.get(&purse(proposal)).map_or(&[][..], Vec::as_slice);
-    budgets(policy, proposal).find_map(|budget| {
-        let share = budget
-            .share_of_active_ppm
-            .map(|ppm| (u64::from(ppm) * u64::from(state.active()) / 1_000_000).max(1).min(u64::from(u32::MAX)) as u32);
-        let at_most = share.map_or(budget.at_most, |s| s.min(budget.at_most));
-        let within = spent.iter().filter(|at| state.log_time.since(**at) < budget.per_ms).count();
-        let class = proposal.class.map_or("subjects without a class", Class::name);
-        (within >= at_most as usize).then(|| {
-            format!("{within} of {} for {class} within {}, the budget is {at_most}", proposal.action, crate::time::Span(budget.per_ms))
-        })
+    let within = spent.iter().filter(|at| state.log_time.since(**at) < budget.per_ms).count();
+    let class = proposal.class.map_or("subjects without a class", Class::name);
+    (within >= at_most as usize).then(|| {
+        format!("{within} of {} for {class} within {}, the budget is {at_most}", proposal.action, crate::time::Span(budget.per_ms))
     })
 }
 
 fn spend(policy: &Policy, state: &mut GateState, proposal: &Proposal) {
-    let longest_ms = budgets(policy, proposal).map(|b| b.per_ms).max().unwrap_or(0);
+    let Some(budget) = budget(policy, proposal).filter(|_| !proposal.action.is_notice()) else { return };
     let now = state.log_time;
     let spent = state.spent.entry(purse(proposal)).or_default();
-    spent.retain(|at| now.since(*at) < longest_ms);
-    if longest_ms > 0 {
-        spent.push(now);
-    }
+    spent.retain(|at| now.since(*at) < budget.per_ms);
+    spent.push(now);
 }
 
 fn hold(policy: &Policy, state: &mut GateState, proposal: &Proposal) {

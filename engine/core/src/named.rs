@@ -64,8 +64,9 @@ macro_rules! named_enum {
                             None => E::custom(format_args!("unknown value {v:?}, known are {}", $type::NAMES.join(", "))),
                         })
                     }
-                    fn visit_u8<E: serde::de::Error>(self, v: u8) -> Result<$type, E> {
-                        $type::ALL.get(v as usize).copied().ok_or_else(|| E::custom(format_args!("unknown value number {v}")))
+                    // A self-describing format (CBOR) does not say how wide the number was; the narrower ones end here too.
+                    fn visit_u64<E: serde::de::Error>(self, v: u64) -> Result<$type, E> {
+                        usize::try_from(v).ok().and_then(|v| $type::ALL.get(v)).copied().ok_or_else(|| E::custom(format_args!("unknown value number {v}")))
                     }
                 }
                 if d.is_human_readable() { d.deserialize_str(Visitor) } else { d.deserialize_u8(Visitor) }
@@ -87,6 +88,9 @@ mod tests {
             assert_eq!(Colour::from_name(colour.name()), Some(*colour));
             assert_eq!(serde_json::from_str::<Colour>(&serde_json::to_string(colour).unwrap()).unwrap(), *colour);
             assert_eq!(postcard::from_bytes::<Colour>(&postcard::to_stdvec(colour).unwrap()).unwrap(), *colour);
+            let mut cbor = Vec::new();
+            ciborium::into_writer(colour, &mut cbor).unwrap();
+            assert_eq!(ciborium::from_reader::<Colour, _>(&cbor[..]).unwrap(), *colour);
         }
         let error = serde_json::from_str::<Colour>("\"gren\"").unwrap_err().to_string();
         assert!(error.contains("did you mean \"green\"?"), "{error}");

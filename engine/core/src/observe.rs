@@ -10,10 +10,10 @@ use crate::profile::Profile;
 use crate::record::Position;
 use crate::row::Row;
 use crate::sample::TenantSample;
-use crate::signal::{ALL, Look, WORDS_MAX};
+use crate::signal::{ALL, Look, Signal, WORDS_MAX};
 use crate::subject::Kind;
 use crate::time::{MINUTE_MS, Time};
-use crate::verdict::{Centibans, Level, Mode};
+use crate::verdict::{Centibans, Family, Level, Mode};
 
 /// An event's time is believed up to this long after the broker's stamp.
 const AHEAD_MAX_MS: i64 = 5 * MINUTE_MS;
@@ -24,6 +24,7 @@ pub struct Observation {
     /// The event is among the subject's last eight: nothing was learned.
     pub repeat: bool,
     pub row: Row,
+    /// Signals that speak against the subject. What speaks for it is asked by `speak_for` once something is held against it.
     pub spoke: Vec<Spoke>,
     pub errors: Vec<String>,
 }
@@ -80,8 +81,14 @@ pub fn observe(
         }
         (Kind::Tenant, _) => {}
     }
-    speak(policy, event, &seen.row, &mut seen.spoke);
+    speak(policy, event, &seen.row, |s| s.family != Family::Protective, &mut seen.spoke);
     seen
+}
+
+/// Asks the protective signals. Most events have nothing that they could protect from, so only the decide pass knows when to ask; they see
+/// the same event and row.
+pub fn speak_for(policy: &Policy, event: &Event<'_>, row: &Row, spoke: &mut Vec<Spoke>) {
+    speak(policy, event, row, |s| s.family == Family::Protective, spoke);
 }
 
 /// The log that an event comes from, for telling repeats: the provider that wrote it, or the input.
@@ -107,11 +114,11 @@ fn declare(profile: &mut Profile, kind: Kind, event: &Event<'_>, now: Time, row:
     }
 }
 
-/// Asks every signal of the catalogue.
-fn speak(policy: &Policy, event: &Event<'_>, row: &Row, spoke: &mut Vec<Spoke>) {
+/// Asks every signal of the catalogue that is wanted.
+fn speak(policy: &Policy, event: &Event<'_>, row: &Row, wanted: fn(&Signal) -> bool, spoke: &mut Vec<Spoke>) {
     let look = Look { event, row };
     for (i, signal) in ALL.iter().enumerate() {
-        if !signal.applies_to(row.kind, row.class) {
+        if !wanted(signal) || !signal.applies_to(row.kind, row.class) {
             continue;
         }
         let settings = &policy.signals[i].by_class[row.class as usize];

@@ -69,16 +69,23 @@ impl Series {
     }
 
     fn spill(&mut self, shape: &Shape, now: i64, t: i64, value: i64) {
-        self.panes.retain(|pane| {
-            let span = shape.spans_ms[pane.span as usize];
-            (pane.index + 1) * (span / PANES) > now - span
-        });
+        let mut swept = false;
         for (span_index, span) in shape.spans_ms.iter().enumerate() {
             if t <= now - span {
                 continue;
             }
             let (span, index) = (span_index as u8, t.div_euclid(span / PANES));
-            match self.panes.binary_search_by_key(&(span, index), |p| (p.span, p.index)) {
+            let mut found = self.panes.binary_search_by_key(&(span, index), |p| (p.span, p.index));
+            if found.is_err() && !swept {
+                // Before the list grows, what no window reaches any more goes.
+                self.panes.retain(|pane| {
+                    let span = shape.spans_ms[pane.span as usize];
+                    (pane.index + 1) * (span / PANES) > now - span
+                });
+                swept = true;
+                found = self.panes.binary_search_by_key(&(span, index), |p| (p.span, p.index));
+            }
+            match found {
                 Ok(at) => {
                     self.panes[at].count = self.panes[at].count.saturating_add(1);
                     self.panes[at].sum = self.panes[at].sum.saturating_add(value);
@@ -98,7 +105,7 @@ impl Series {
             tally.count += 1;
             tally.sum = tally.sum.saturating_add(*value);
         }
-        for pane in self.panes.iter().filter(|p| p.span as usize == span_index && (p.index + 1) * width > from) {
+        for pane in self.panes_after(span_index, width, from) {
             tally.count = tally.count.saturating_add(pane.count);
             tally.sum = tally.sum.saturating_add(pane.sum);
         }
@@ -130,11 +137,17 @@ impl Series {
     }
 
     pub fn count(&self, shape: &Shape, now: i64, span_index: usize) -> u32 {
-        if self.panes.is_empty() {
-            let from = now.saturating_sub(shape.spans_ms[span_index]);
-            return (self.recent.len() - self.recent.partition_point(|(t, _)| *t <= from)) as u32;
-        }
-        self.tally(shape, now, span_index).count
+        let span = shape.spans_ms[span_index];
+        let from = now.saturating_sub(span);
+        let exact = self.recent.partition_point(|(t, _)| *t <= now) - self.recent.partition_point(|(t, _)| *t <= from);
+        self.panes_after(span_index, span / PANES, from).fold(exact as u32, |sum, pane| sum.saturating_add(pane.count))
+    }
+
+    /// The panes of a span that reach beyond `from`.
+    fn panes_after(&self, span_index: usize, width: i64, from: i64) -> impl Iterator<Item = &Pane> {
+        let span = span_index as u8;
+        let first = self.panes.partition_point(|p| (p.span, (p.index + 1) * width) <= (span, from));
+        self.panes[first..].iter().take_while(move |p| p.span == span)
     }
 
     pub fn is_empty(&self) -> bool {

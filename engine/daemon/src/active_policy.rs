@@ -47,7 +47,11 @@ impl ActivePolicy {
             return;
         }
         if id::digest(record.text.as_bytes()) != record.digest {
-            tracing::error!(log, version = record.version, "policy record ignored: its digest is not that of its text; apply the policy again");
+            tracing::error!(
+                log,
+                version = record.version,
+                "policy record ignored: its digest is not that of its text; apply the policy again"
+            );
             return;
         }
         match ActivePolicy::from_record(record.clone()) {

@@ -1,10 +1,14 @@
 //! The command line: one file a command, one visible list.
 
+mod demo;
 mod explain;
 mod gate;
+mod log;
 mod policy;
+mod run;
 mod score;
 mod simulate;
+mod topics;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -31,10 +35,20 @@ enum LogFormat {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Simulate an organisation, watch its attacks being found, and read a report: nothing else to install.
+    Demo(demo::Args),
     /// Score log files: verdicts, reasons and containment requests, no service needed.
     Score(score::Args),
     /// Write labelled traffic of a simulated organisation.
     Simulate(simulate::Args),
+    /// Run the service on Kafka: ingest, score, gate, or all three in one process.
+    Run(run::Args),
+    /// Show or create the topics.
+    #[command(subcommand)]
+    Topics(topics::TopicsCommand),
+    /// Export the keyed logs.
+    #[command(subcommand)]
+    Log(log::LogCommand),
     /// Check a configuration: every fault at once, exit status 78 if there is one.
     Validate(validate::Args),
     /// Print the configuration's JSON Schema, or what is in force.
@@ -81,11 +95,17 @@ impl fmt::Display for Failure {
 }
 
 /// Runs a command.
-pub fn run(cli: Cli) -> ExitCode {
-    start_logs(cli.log_format);
+pub fn main(cli: Cli) -> ExitCode {
+    // The demo tells its story on the same screen.
+    let default_filter = if matches!(cli.command, Command::Demo(_)) { "warn" } else { "info" };
+    start_logs(cli.log_format, default_filter);
     let done = match cli.command {
+        Command::Demo(args) => demo::run(args),
         Command::Score(args) => score::run(args),
         Command::Simulate(args) => simulate::run(args),
+        Command::Run(args) => run::run(args),
+        Command::Topics(command) => topics::run(command),
+        Command::Log(command) => log::run(command),
         Command::Validate(args) => validate::run(args),
         Command::Config(command) => validate::config(command),
         Command::Policy(command) => policy::run(command),
@@ -107,8 +127,9 @@ pub fn run(cli: Cli) -> ExitCode {
     })
 }
 
-fn start_logs(format: LogFormat) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("PORTCULLIS_LOG").unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+fn start_logs(format: LogFormat, default_filter: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PORTCULLIS_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default_filter));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).with_target(false).init(),

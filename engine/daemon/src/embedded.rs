@@ -35,7 +35,13 @@ impl Embedded {
     ///
     /// # Errors
     /// When the directory cannot be used.
-    pub fn begin(dir: &Path, memory_bytes: usize, policy: &Policy, policy_text: String, signer: Option<Signer>) -> Result<Embedded, StateFault> {
+    pub fn begin(
+        dir: &Path,
+        memory_bytes: usize,
+        policy: &Policy,
+        policy_text: String,
+        signer: Option<Signer>,
+    ) -> Result<Embedded, StateFault> {
         let shared = Shared::new(StateOptions::temporary(memory_bytes));
         let mut this = Embedded {
             score: ScorePartition::open(&dir.join("score-0"), &shared, EVENTS_LOG, 0, 1)?,

@@ -43,7 +43,13 @@ impl Ingest {
 
     fn stamp<'a>(&mut self, event: &mut Event<'a>, origin: Origin<'a>) {
         if event.id.is_empty() {
-            let coordinates = [origin.cluster.as_bytes(), origin.topic.as_bytes(), &origin.partition.to_le_bytes(), &origin.offset.to_le_bytes(), &origin.index.to_le_bytes()];
+            let coordinates = [
+                origin.cluster.as_bytes(),
+                origin.topic.as_bytes(),
+                &origin.partition.to_le_bytes(),
+                &origin.offset.to_le_bytes(),
+                &origin.index.to_le_bytes(),
+            ];
             event.id = Text::from(id("e", &coordinates));
         }
         event.origin = Some(origin);

@@ -27,7 +27,9 @@ struct Known {
 impl Inventory {
     /// Takes an `inventory.identity` event in; other events are left alone.
     pub fn learn(&mut self, event: &Event<'_>) {
-        let (EventType::InventoryIdentity, Some(identity), Some(inventory)) = (event.kind, &event.identity, &event.inventory) else { return };
+        let (EventType::InventoryIdentity, Some(identity), Some(inventory)) = (event.kind, &event.identity, &event.inventory) else {
+            return;
+        };
         let known = Known { canonical: identity.id.as_str().to_owned(), class: inventory.class };
         let names = self.tenants.entry(event.tenant.as_str().to_owned()).or_default();
         let aliases: Vec<String> = inventory.aliases.iter().map(|a| a.as_str().to_owned()).collect();
@@ -76,7 +78,10 @@ mod tests {
         let mut seen = event(r#"{"time":0,"type":"api.request","identity":{"id":"arn:aws:iam::1:role/pay","class":"customer"}}"#);
         inventory.stamp(&mut seen);
         let identity = seen.identity.unwrap();
-        assert_eq!((identity.id.as_str(), identity.native_id.as_deref(), identity.class), ("svc-pay", Some("arn:aws:iam::1:role/pay"), Some(Class::Service)));
+        assert_eq!(
+            (identity.id.as_str(), identity.native_id.as_deref(), identity.class),
+            ("svc-pay", Some("arn:aws:iam::1:role/pay"), Some(Class::Service))
+        );
         assert!(seen.stamp.unwrap().inventoried);
 
         let mut stranger = event(r#"{"time":0,"type":"api.request","tenant":"other","identity":{"id":"svc-pay"}}"#);

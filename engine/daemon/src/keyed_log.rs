@@ -122,7 +122,8 @@ pub fn score(settings: Settings<'_>, stop: &AtomicBool, progress: &Progress, fil
             if let Some(fault) = raw.fault {
                 bail!("{}: {fault}", place());
             }
-            let line: Line<'_> = serde_json::from_slice(raw.bytes).with_context(|| format!("{}: no record of a keyed log (portcullis log export)", place()))?;
+            let line: Line<'_> = serde_json::from_slice(raw.bytes)
+                .with_context(|| format!("{}: no record of a keyed log (portcullis log export)", place()))?;
             lines.push(line);
         }
         run.lines(&lines)?;
@@ -160,7 +161,8 @@ impl Run<'_> {
         let (topic, number) = (run[0].topic.as_ref(), run[0].partition);
         let mut values = Vec::with_capacity(run.len());
         for line in run {
-            let value = read_event_record(line.value.get()).with_context(|| format!("{topic} partition {number} offset {}", line.offset))?;
+            let value =
+                read_event_record(line.value.get()).with_context(|| format!("{topic} partition {number} offset {}", line.offset))?;
             if let EventRecord::Event(event) = &value {
                 self.summary.event(event);
             }

@@ -1,7 +1,7 @@
 //! `portcullis`: see `portcullis --help`, or the README.
 
 use clap::Parser;
-use portcullis::cli::{Cli, run};
+use portcullis::cli::{self, Cli};
 use std::process::ExitCode;
 
 #[global_allocator]
@@ -9,7 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
-        Ok(cli) => run(cli),
+        Ok(cli) => cli::main(cli),
         Err(error) => {
             let is_help = !error.use_stderr();
             // A pipe that closed while help was written is nobody's problem.

@@ -68,14 +68,17 @@ impl<V: Value + Default> Kept<V> {
         let store = Partition::open(dir, shared, &identity)?;
         let (position, extra) = match store.meta() {
             Some(meta) => {
-                let extra = postcard::from_bytes::<Extra>(&meta.extra).map_err(|e| StateFault::Corrupt { dir: dir.into(), what: format!("the row beside the position: {e}") })?;
+                let extra = postcard::from_bytes::<Extra>(&meta.extra)
+                    .map_err(|e| StateFault::Corrupt { dir: dir.into(), what: format!("the row beside the position: {e}") })?;
                 (meta.position, extra)
             }
             None => (0, Extra::default()),
         };
         let active = match extra.policy {
-            Some(record) => ActivePolicy::from_record(record)
-                .map_err(|faults| StateFault::Corrupt { dir: dir.into(), what: format!("the policy kept in state cannot be read: {}", faults.first().map(ToString::to_string).unwrap_or_default()) })?,
+            Some(record) => ActivePolicy::from_record(record).map_err(|faults| StateFault::Corrupt {
+                dir: dir.into(),
+                what: format!("the policy kept in state cannot be read: {}", faults.first().map(ToString::to_string).unwrap_or_default()),
+            })?,
             None => ActivePolicy::built_in(),
         };
         let committed = (!shared.is_temporary()).then(|| (active.clone(), extra.state.clone()));

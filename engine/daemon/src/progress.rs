@@ -21,7 +21,8 @@ impl Progress {
         }
         // The length of what is compressed, or piped in, is not known.
         let known = |name: &String| !name.ends_with(".gz") && !name.ends_with(".zst");
-        let bytes: Option<u64> = files.iter().map(|name| std::fs::metadata(name).ok().filter(|m| m.is_file() && known(name)).map(|m| m.len())).sum();
+        let bytes: Option<u64> =
+            files.iter().map(|name| std::fs::metadata(name).ok().filter(|m| m.is_file() && known(name)).map(|m| m.len())).sum();
         let (bar, template) = match bytes {
             Some(bytes) => (ProgressBar::new(bytes), "{bar:30} {percent:>3} % {msg}, {eta} left"),
             None => (ProgressBar::no_length(), "{spinner} {msg}, {elapsed}"),

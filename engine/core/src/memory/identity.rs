@@ -170,8 +170,8 @@ impl IdentityMemory {
 
     fn observe_source(&mut self, event: &Event<'_>, now: Time, t: Time, accepted: bool, row: &mut Row) {
         let Some(source) = event.ip().and_then(source_id).map(|id| hash(Of::Source, id.as_bytes())) else { return };
-        let known_device = event.device_id().is_some_and(|d| self.devices.contains(hash(Of::Device, d.as_bytes())));
-        row.source_familiar = self.sources.contains(source) || known_device;
+        let known_device = || event.device_id().is_some_and(|d| self.devices.contains(hash(Of::Device, d.as_bytes())));
+        row.source_familiar = self.sources.contains(source) || known_device();
         let mut before = 0;
         self.failing_sources.count(now.0, 30 * MINUTE_MS, |e| {
             if e.hash == source {

@@ -19,7 +19,9 @@ pub fn haversine_km(a: (f64, f64), b: (f64, f64)) -> f64 {
 
 /// The way between two successes, in whichever order they came.
 pub fn travel(from: Place, to: Place) -> Travel {
-    let apart = haversine_km((from.lat, from.lon), (to.lat, to.lon));
+    let (a, b) = ((from.lat, from.lon), (to.lat, to.lon));
+    // Most are where they were before.
+    let apart = if a == b { 0.0 } else { haversine_km(a, b) };
     let distance_km = (apart - f64::from(from.radius_km) - f64::from(to.radius_km)).max(0.0);
     let ms = to.at.since(from.at).abs().max(1_000);
     Travel { distance_km, hours: ms as f64 / 3_600_000.0, from, to }

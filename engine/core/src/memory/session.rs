@@ -1,7 +1,7 @@
 //! Sessions in use: from which device, TLS stack and network each was first used.
 
 use crate::event::{Event, Network};
-use crate::hash::{Of, hash, hash_pieces};
+use crate::hash::{Of, hash, hash_parts};
 use crate::row::Moved;
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -50,7 +50,7 @@ impl Sessions {
         let seen = Session {
             id,
             device: device_hash(event).unwrap_or(0),
-            ja4: source.ja4.as_deref().map_or(0, |j| ja4_hash(j)),
+            ja4: source.ja4.as_deref().map_or(0, ja4_hash),
             asn: source.asn.unwrap_or(0),
             country: source.country.as_deref().map_or(0, |c| hash(Of::Country, c.as_bytes())),
             network: source.network,
@@ -99,20 +99,21 @@ pub fn agent_hash(event: &Event<'_>) -> Option<u64> {
     let stamp = event.stamp.as_ref();
     if let Some(family) = stamp.and_then(|s| s.agent_family.as_deref()) {
         let os = stamp.and_then(|s| s.agent_os.as_deref()).unwrap_or("");
-        return Some(crate::hash::hash_parts(Of::AgentFamily, &[family.as_bytes(), os.as_bytes()]));
+        return Some(hash_parts(Of::AgentFamily, &[family.as_bytes(), os.as_bytes()]));
     }
     let agent = event.source.as_ref()?.user_agent.as_deref()?;
     let family = agent.split(['/', ' ']).next().unwrap_or(agent);
     Some(hash(Of::AgentFamily, family.as_bytes()))
 }
 
-/// The hash of a JA4 fingerprint without what changes between a program's own connections: the transport (first character) and the ALPN (last two
+/// A JA4 fingerprint without what changes between a program's own connections: the transport (first character) and the ALPN (last two
 /// of the first part). FoxIO, JA4 technical details.
 fn ja4_hash(ja4: &str) -> u64 {
-    let bytes = ja4.as_bytes();
-    match bytes.iter().position(|b| *b == b'_') {
-        Some(end) if end > 3 && bytes[..end].is_ascii() => hash_pieces(Of::Ja4, &[&bytes[1..end - 2], &bytes[end..]]),
-        _ => hash(Of::Ja4, bytes),
+    match ja4.split_once('_') {
+        Some((head, tail)) if head.is_ascii() && head.len() > 3 => {
+            hash_parts(Of::Ja4, &[&head.as_bytes()[1..head.len() - 2], tail.as_bytes()])
+        }
+        _ => hash(Of::Ja4, ja4.as_bytes()),
     }
 }
 

@@ -37,17 +37,13 @@ impl SourceMemory {
             let (failed, succeeded) = (event.failed(), event.succeeded());
             self.quick.see(IDENTITIES_MAX, 15 * MINUTE_MS, now.0, t.0, identity, failed, succeeded);
             self.slow.see(IDENTITIES_MAX, DAY_MS, now.0, t.0, identity, failed, succeeded);
-            let count = |d: &Distinct, span, what: &dyn Fn(&crate::distinct::Entry) -> bool| d.count(now.0, span, what);
-            row.identities_15m = Crowd {
-                all: count(&self.quick, 15 * MINUTE_MS, &|_| true),
-                few_tries: count(&self.quick, 15 * MINUTE_MS, &|e| e.tries <= 2),
-                failing: count(&self.quick, 15 * MINUTE_MS, &|e| e.failures > 0 && e.won_at <= now.0 - 15 * MINUTE_MS),
-            };
-            row.identities_24h = Crowd {
-                all: count(&self.slow, DAY_MS, &|_| true),
-                few_tries: count(&self.slow, DAY_MS, &|e| e.tries <= 4),
-                failing: count(&self.slow, DAY_MS, &|e| e.failures > 0 && e.won_at < e.last.saturating_sub(HOUR_MS)),
-            };
+            let crowd = |[all, few_tries, failing]: [u32; 3]| Crowd { all, few_tries, failing };
+            row.identities_15m = crowd(
+                self.quick.counts(now.0, 15 * MINUTE_MS, |e| [true, e.tries <= 2, e.failures > 0 && e.won_at <= now.0 - 15 * MINUTE_MS]),
+            );
+            row.identities_24h = crowd(
+                self.slow.counts(now.0, DAY_MS, |e| [true, e.tries <= 4, e.failures > 0 && e.won_at < e.last.saturating_sub(HOUR_MS)]),
+            );
         }
         self.checkout.observe(event, now, t, row);
     }

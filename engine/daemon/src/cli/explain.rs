@@ -29,11 +29,17 @@ pub fn run(args: Args) -> Result<(), Failure> {
 /// The explanation of a verdict, a request or a subject.
 pub fn explain(what: &str, dir: &Path) -> anyhow::Result<String> {
     let is_request = what.starts_with("r-");
-    let requests: Vec<ContainmentRequest> = lines(&dir.join("containment.ndjson"), |r: &ContainmentRequest| {
-        if is_request { r.id == what } else { r.subject.id == what || r.verdict_id == what }
-    })?;
+    let requests: Vec<ContainmentRequest> =
+        lines(
+            &dir.join("containment.ndjson"),
+            |r: &ContainmentRequest| {
+                if is_request { r.id == what } else { r.subject.id == what || r.verdict_id == what }
+            },
+        )?;
     let wanted_verdict = if is_request { requests.first().map(|r| r.verdict_id.clone()) } else { None };
-    let verdicts: Vec<Verdict> = lines(&dir.join("verdicts.ndjson"), |v: &Verdict| v.id == what || v.subject.id == what || wanted_verdict.as_deref() == Some(&v.id))?;
+    let verdicts: Vec<Verdict> = lines(&dir.join("verdicts.ndjson"), |v: &Verdict| {
+        v.id == what || v.subject.id == what || wanted_verdict.as_deref() == Some(&v.id)
+    })?;
     let mut text = String::new();
     let Some(worst) = verdicts.iter().reduce(|a, b| if (b.level, b.evidence_db) > (a.level, a.evidence_db) { b } else { a }) else {
         bail!(
@@ -52,7 +58,8 @@ pub fn explain(what: &str, dir: &Path) -> anyhow::Result<String> {
 
 /// The lines of a file that `keep` keeps.
 fn lines<T: DeserializeOwned>(path: &Path, keep: impl Fn(&T) -> bool) -> anyhow::Result<Vec<T>> {
-    let file = std::fs::File::open(path).with_context(|| format!("opening {} (the folder that `portcullis score --out` wrote)", path.display()))?;
+    let file = std::fs::File::open(path)
+        .with_context(|| format!("opening {} (the folder that `portcullis score --out` wrote)", path.display()))?;
     let mut kept = Vec::new();
     for (i, line) in BufReader::new(file).lines().enumerate() {
         let line = line.with_context(|| format!("reading {}", path.display()))?;
@@ -68,7 +75,11 @@ fn history(text: &mut String, verdicts: &[Verdict]) -> std::fmt::Result {
     writeln!(text, "{} verdicts on {} {}:", verdicts.len(), verdicts[0].subject.kind, verdicts[0].subject.id)?;
     for verdict in verdicts.iter().take(HISTORY_MAX) {
         let leading = verdict.reasons.first().map_or("", |r| &r.signal);
-        writeln!(text, "  {}  {:<8}  {:>6.1} dB  score {:>5.1}  {leading}", verdict.time, verdict.level, verdict.evidence_db, verdict.score)?;
+        writeln!(
+            text,
+            "  {}  {:<8}  {:>6.1} dB  score {:>5.1}  {leading}",
+            verdict.time, verdict.level, verdict.evidence_db, verdict.score
+        )?;
     }
     if verdicts.len() > HISTORY_MAX {
         writeln!(text, "  ... and {} more", verdicts.len() - HISTORY_MAX)?;
@@ -91,7 +102,11 @@ fn one(text: &mut String, v: &Verdict) -> std::fmt::Result {
         writeln!(text, "            expected: {}", reason.expected)?;
         let identifiers: Vec<&str> = reason.attack.iter().chain(&reason.nhi).map(String::as_str).collect();
         let events = reason.events.join(", ");
-        writeln!(text, "            events: {events}{}", if identifiers.is_empty() { String::new() } else { format!("; {}", identifiers.join(", ")) })?;
+        writeln!(
+            text,
+            "            events: {events}{}",
+            if identifiers.is_empty() { String::new() } else { format!("; {}", identifiers.join(", ")) }
+        )?;
     }
     writeln!(text, "  {:>8}  in sum: score {:.1} of 100", format!("{:+.1} dB", v.evidence_db), v.score)?;
     if let Some(floor) = &v.floor {
@@ -104,7 +119,15 @@ fn one(text: &mut String, v: &Verdict) -> std::fmt::Result {
     for error in &v.errors {
         writeln!(text, "  could not be evaluated: {error}")?;
     }
-    writeln!(text, "  policy {} ({}), record {}/{}/{}", v.policy.version, short(&v.policy.digest), v.log.topic, v.log.partition, v.log.offset)
+    writeln!(
+        text,
+        "  policy {} ({}), record {}/{}/{}",
+        v.policy.version,
+        short(&v.policy.digest),
+        v.log.topic,
+        v.log.partition,
+        v.log.offset
+    )
 }
 
 /// What would have changed the level, by the default borders of the score.
@@ -128,7 +151,11 @@ fn containment(text: &mut String, requests: &[ContainmentRequest], decisions: &[
     for request in requests {
         let (target, playbook) = (&request.target, &request.playbook);
         let what = if request.mode == portcullis_core::verdict::Mode::Shadow { "would be requested" } else { "requested" };
-        writeln!(text, "  {} on {} {} {what} by playbook {playbook} at {}, {}", request.action, target.kind, target.id, request.level, request.id)?;
+        writeln!(
+            text,
+            "  {} on {} {} {what} by playbook {playbook} at {}, {}",
+            request.action, target.kind, target.id, request.level, request.id
+        )?;
     }
     for decision in decisions.iter().filter(|d| d.request.is_none() && d.would_send.is_none()) {
         writeln!(text, "  {}: {} ({})", decision.action, decision.end, decision.why)?;

@@ -1,9 +1,17 @@
 //! `portcullis policy`: what is decided.
 
 use super::Failure;
+use super::run::{CONNECT_MAX, kafka_of};
+use crate::active_policy::policy_record;
+use crate::config::Config;
+use crate::roles::{Topics, wall_clock};
 use anyhow::Context;
+use portcullis_connectors::kafka::{Reader, Sink, SinkSettings, Start, TopicPartition, connect_check};
 use portcullis_core::policy::effective::effective;
 use portcullis_core::policy::{Policy, parse};
+use portcullis_core::record::{Control, GateRecord, PolicyRecord};
+use portcullis_schemas::{decode_gate_record, encode_control};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Subcommand)]
@@ -12,6 +20,20 @@ pub enum PolicyCommand {
     Check {
         #[arg(value_name = "FILE")]
         file: PathBuf,
+    },
+    /// Put a policy in force: write it to every partition of the log, in one transaction.
+    Apply {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The service's configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Who puts it in force; stands in the record.
+        #[arg(long, value_name = "NAME")]
+        author: String,
+        /// Leave PORTCULLIS_... environment variables out.
+        #[arg(long)]
+        no_environment: bool,
     },
     /// Print a policy; without a file the default one, ready to be edited.
     Show {
@@ -26,15 +48,75 @@ pub enum PolicyCommand {
 /// Reads a policy file; its faults are a configuration failure.
 pub fn read(path: &Path) -> Result<(Policy, String), Failure> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading the policy {}", path.display()))?;
-    let policy = parse::parse(&path.display().to_string(), &text).map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))?;
+    let policy = parse::parse(&path.display().to_string(), &text)
+        .map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))?;
     Ok((policy, text))
+}
+
+/// Writes a policy to every partition of both logs, unless it is in force already. Says what it did.
+pub fn apply_file(config: &Config, file: &Path, author: &str) -> Result<String, Failure> {
+    let (policy, text) = read(file)?;
+    let kafka = kafka_of(config);
+    let topics = Topics::new(&config.topics.prefix);
+    connect_check(&kafka, &[&topics.events, &topics.proposals], CONNECT_MAX)?;
+    let mut reader = Reader::open(&kafka)?;
+    if let Some(force) = in_force(&mut reader, &topics)? {
+        if force.digest == policy.digest {
+            return Ok(format!("policy {} is in force already", policy.version));
+        }
+        if policy.version <= force.version {
+            return Err(Failure::Configuration(vec![format!(
+                "{}: version {} is not greater than {}, which is in force since {}: give a changed policy a greater version",
+                file.display(),
+                policy.version,
+                force.version,
+                force.applied_at
+            )]));
+        }
+    }
+    let version = policy.version.clone();
+    let record = Control::Policy(policy_record(&policy, text, author, wall_clock()));
+    let mut sink = Sink::open(&kafka, SinkSettings::new(format!("{}-policy", config.topics.prefix)))?;
+    let mut value = Vec::new();
+    encode_control(&record, &mut value);
+    sink.begin()?;
+    for topic in [&topics.events, &topics.proposals] {
+        for partition in 0..reader.partitions(topic)? {
+            sink.send(topic, Some(partition), Some(b"policy"), Some(&value), &[], None)?;
+        }
+    }
+    sink.commit_outputs()?;
+    Ok(format!("policy {version} is in force from here on"))
+}
+
+/// The policy that the gate's log holds last.
+fn in_force(reader: &mut Reader, topics: &Topics) -> Result<Option<PolicyRecord>, Failure> {
+    let mut last = None;
+    let at = TopicPartition::new(std::sync::Arc::clone(&topics.proposals), 0);
+    reader.read(&at, Start::Beginning, None, |record| {
+        if let Some(Ok(GateRecord::Control(Control::Policy(policy)))) = record.value.map(decode_gate_record) {
+            last = Some(policy);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(last)
 }
 
 pub fn run(command: PolicyCommand) -> Result<(), Failure> {
     match command {
         PolicyCommand::Check { file } => {
             let (policy, _) = read(&file)?;
-            println!("{}: version {}, {} playbooks, no fault; digest {}", file.display(), policy.version, policy.playbooks.len(), policy.digest);
+            println!(
+                "{}: version {}, {} playbooks, no fault; digest {}",
+                file.display(),
+                policy.version,
+                policy.playbooks.len(),
+                policy.digest
+            );
+        }
+        PolicyCommand::Apply { file, config, author, no_environment } => {
+            let config = super::validate::load(&config, no_environment)?;
+            println!("{}", apply_file(&config, &file, &author)?);
         }
         PolicyCommand::Show { file, effective: all } => {
             let (policy, text) = match &file {

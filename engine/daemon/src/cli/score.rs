@@ -13,6 +13,7 @@ use portcullis_connectors::enrich::{Enricher, GeoSettings};
 use portcullis_connectors::formats::{Format, Input};
 use portcullis_core::event::{Event, Origin};
 use portcullis_core::policy::{Policy, parse};
+use portcullis_core::record::Output;
 use portcullis_core::text::Text;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -91,7 +92,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let stop = stop_on_signal()?;
     let mut files = OutputFiles::create(args.out.as_deref())?;
     let progress = Progress::start("scored", &args.events);
-    let summary = score(&args, &stop, &progress, &mut files)?;
+    let summary = score(&args, &stop, &progress, &mut files, &mut |_| ())?;
     progress.finish();
     files.finish(&summary)?;
     match summary.interrupted {
@@ -114,7 +115,9 @@ pub fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
 /// Reads the policy that decides, with its text.
 pub fn policy_of(args: &Args) -> Result<(Policy, String), Failure> {
     let (name, text) = match &args.policy {
-        Some(path) => (path.display().to_string(), std::fs::read_to_string(path).with_context(|| format!("reading the policy {}", path.display()))?),
+        Some(path) => {
+            (path.display().to_string(), std::fs::read_to_string(path).with_context(|| format!("reading the policy {}", path.display()))?)
+        }
         None => ("default.yaml".to_owned(), parse::DEFAULT_TEXT.to_owned()),
     };
     let text = match args.emit {
@@ -136,14 +139,23 @@ fn with_emit(text: &str, emit: EmitArg) -> String {
     format!("{}\nemit: {word}\n", kept.join("\n"))
 }
 
-/// Scores everything and returns the summary.
-pub fn score(args: &Args, stop: &AtomicBool, progress: &Progress, files: &mut OutputFiles) -> Result<Summary, Failure> {
+/// Scores everything and returns the summary. `watch` sees the outputs of each batch after they were written (not those of a keyed log).
+pub fn score(
+    args: &Args,
+    stop: &AtomicBool,
+    progress: &Progress,
+    files: &mut OutputFiles,
+    watch: &mut dyn FnMut(&[Output]),
+) -> Result<Summary, Failure> {
     let (policy, text) = policy_of(args)?;
     let signer = match &args.signing_key {
         Some(path) => Some(Signer::open(path, &args.issuer, &args.audience)?),
         None => None,
     };
-    let store = tempfile::Builder::new().prefix("portcullis-state-").tempdir().context("making a temporary folder for the state (TMPDIR names another place)")?;
+    let store = tempfile::Builder::new()
+        .prefix("portcullis-state-")
+        .tempdir()
+        .context("making a temporary folder for the state (TMPDIR names another place)")?;
     let memory_bytes = (args.memory as usize) << 20;
     if args.keyed_log {
         let log = keyed_log::Settings { files: &args.events, dir: store.path(), memory_bytes, batch: args.batch as usize, signer };
@@ -153,9 +165,14 @@ pub fn score(args: &Args, stop: &AtomicBool, progress: &Progress, files: &mut Ou
     let mut ingest = Ingest::new(Enricher::open(&geo)?);
     let mut engine = Embedded::begin(store.path(), memory_bytes, &policy, text, signer)?;
     let mut summary = Summary::default();
-    let mut run = Run { args, engine: &mut engine, ingest: &mut ingest, files, summary: &mut summary, progress };
+    let mut run = Run { args, engine: &mut engine, ingest: &mut ingest, files, summary: &mut summary, progress, watch };
     if let Some(inventory) = &args.inventory {
-        run.all_of(Feed::open(std::slice::from_ref(inventory), Order::AsIs, Format::Native, memory_bytes)?, std::slice::from_ref(inventory), Format::Native, stop)?;
+        run.all_of(
+            Feed::open(std::slice::from_ref(inventory), Order::AsIs, Format::Native, memory_bytes)?,
+            std::slice::from_ref(inventory),
+            Format::Native,
+            stop,
+        )?;
     }
     run.all_of(Feed::open(&args.events, args.order, args.format, memory_bytes)?, &args.events, args.format, stop)?;
     Ok(summary)
@@ -168,6 +185,7 @@ struct Run<'r> {
     files: &'r mut OutputFiles,
     summary: &'r mut Summary,
     progress: &'r Progress,
+    watch: &'r mut dyn FnMut(&[Output]),
 }
 
 impl Run<'_> {
@@ -225,6 +243,7 @@ impl Run<'_> {
                 self.summary.output(output);
                 self.files.output(output)?;
             }
+            (self.watch)(&outputs);
             self.progress.advance(events.len() as u64, batch.bytes(), self.summary);
         }
     }

@@ -1,0 +1,37 @@
+# The two commands are `make demo` and `make test`. The rest are thin lines over cargo.
+#
+# Everything is built in the release profile and with the features of the whole workspace, so that nothing is compiled twice.
+
+# Outside the clone, so that a fresh clone finds what another one compiled.
+export CARGO_TARGET_DIR ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/portcullis/target
+
+PORTCULLIS := $(CARGO_TARGET_DIR)/release/portcullis
+SEED       ?= 1
+EVENTS     ?= 100000
+OUT        ?= ./out/demo
+
+.PHONY: demo test build lint bench-core install bootstrap
+
+demo: build
+	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
+
+test: lint
+	cargo test --release --locked --workspace
+
+build: bootstrap
+	cargo build --release --locked --workspace --bin portcullis
+	@echo "built $(PORTCULLIS)"
+
+lint: bootstrap
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+
+bench-core: bootstrap
+	cargo bench --locked -p portcullis-benches
+
+# Into ~/.cargo/bin, so that the commands of the README can be typed as they stand.
+install: build
+	install -D -m 755 "$(PORTCULLIS)" "$${CARGO_HOME:-$$HOME/.cargo}/bin/portcullis"
+
+bootstrap:
+	@.ci/bootstrap

@@ -1,0 +1,282 @@
+//! `portcullis run`: the service.
+
+use super::Failure;
+use super::score::stop_on_signal;
+use crate::config::{self, Config, Tenant, Trust};
+use crate::ingest::Ingest;
+use crate::jws::Signer;
+use crate::roles::Topics;
+use crate::roles::gate::{Gate, GateSettings};
+use crate::roles::ingest::{IngestRole, IngestSettings, InputTopic};
+use crate::roles::score::{Score, ScoreSettings};
+use crate::worker::{self, Pace, Role};
+use anyhow::Context;
+use portcullis_connectors::enrich::{Enricher, GeoSettings};
+use portcullis_connectors::formats::{Format, Input};
+use portcullis_connectors::kafka::{Settings, SinkSettings, SourceSettings, connect_check, topics};
+use portcullis_schemas::Encoding;
+use portcullis_state::{Shared, StateOptions};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Leave PORTCULLIS_... environment variables out.
+    #[arg(long)]
+    no_environment: bool,
+    /// What this process does.
+    #[arg(long, value_enum, default_value_t = RoleName::All)]
+    role: RoleName,
+    /// Name of this process among those of its role, the same after a restart; without it the host's name.
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum RoleName {
+    Ingest,
+    Score,
+    Gate,
+    All,
+}
+
+impl RoleName {
+    fn includes(self, role: RoleName) -> bool {
+        self == role || self == RoleName::All
+    }
+}
+
+/// Before a worker that failed is made anew.
+const RESTART_AFTER: Duration = Duration::from_secs(1);
+pub const CONNECT_MAX: Duration = Duration::from_secs(5);
+
+/// The connection that a configuration names.
+pub fn kafka_of(config: &Config) -> Settings {
+    let properties = config.kafka.properties.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
+    Settings { bootstrap_servers: config.kafka.bootstrap_servers.clone(), properties }
+}
+
+/// The topics that a configuration plans.
+pub fn plan_of(config: &Config) -> Vec<topics::Topic> {
+    let inputs: Vec<String> = config.ingest.inputs.iter().map(|i| i.topic.clone()).collect();
+    topics::plan(&config.topics.prefix, config.topics.partitions as i32, config.topics.replication as i32, &inputs)
+}
+
+pub fn run(args: Args) -> Result<(), Failure> {
+    let config = super::validate::load(&args.config, args.no_environment)?;
+    let signer = match (args.role.includes(RoleName::Gate), &config.gate.signing_key_file) {
+        (false, _) => None,
+        (true, Some(path)) => Some(Signer::open(path, &config.gate.issuer, &config.gate.audience)?),
+        (true, None) => {
+            return Err(Failure::Configuration(vec![format!(
+                "{}: gate.signing_key_file: the gate signs its requests and needs a key; make one with `portcullis gate keygen --out gate.key`",
+                args.config.display()
+            )]));
+        }
+    };
+    let kafka = kafka_of(&config);
+    let cluster = check_topics(&config, &kafka)?;
+    if args.role == RoleName::All
+        && let Some(file) = &config.policy.file
+    {
+        super::policy::apply_file(&config, file, "run --role all")?;
+    }
+    let instance = match args.instance {
+        Some(name) => name,
+        None => host_name().context("the host's name (--instance names this process instead)")?,
+    };
+    let stop = stop_on_signal()?;
+    let service = Service {
+        config: &config,
+        kafka,
+        cluster,
+        instance,
+        signer,
+        shared: Shared::new(StateOptions::with_memory(config.state.cache_bytes as usize)),
+    };
+    service.run(args.role, &stop)
+}
+
+/// Says within seconds what is missing on the broker and which command mends it. Returns the cluster's id.
+fn check_topics(config: &Config, kafka: &Settings) -> Result<String, Failure> {
+    let plan = plan_of(config);
+    let names: Vec<&str> = plan.iter().map(|t| t.name.as_str()).collect();
+    let cluster = connect_check(kafka, &names, CONNECT_MAX)?;
+    let existing = topics::existing(kafka, &names)?;
+    let wrong: Vec<String> = topics::check(&plan, &existing, &kafka.bootstrap_servers)
+        .into_iter()
+        .filter(topics::Difference::is_fault)
+        .map(|d| format!("{d}"))
+        .collect();
+    if wrong.is_empty() { Ok(cluster.id) } else { Err(Failure::Configuration(wrong)) }
+}
+
+fn host_name() -> anyhow::Result<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
+    Ok(name.trim().to_owned())
+}
+
+struct Service<'c> {
+    config: &'c Config,
+    kafka: Settings,
+    cluster: String,
+    instance: String,
+    signer: Option<Signer>,
+    shared: Shared,
+}
+
+impl Service<'_> {
+    /// One thread a worker; the first that cannot go on ends them all.
+    fn run(&self, role: RoleName, stop: &AtomicBool) -> Result<(), Failure> {
+        let mut failures = Vec::new();
+        std::thread::scope(|scope| {
+            let mut threads = Vec::new();
+            if role.includes(RoleName::Ingest) {
+                threads.push(scope.spawn(|| self.keep_running("ingest", 0, stop, |s| s.ingest())));
+            }
+            if role.includes(RoleName::Score) {
+                for number in 0..self.config.score.workers {
+                    threads.push(scope.spawn(move || self.keep_running("score", number, stop, |s| s.score())));
+                }
+            }
+            if role.includes(RoleName::Gate) {
+                threads.push(scope.spawn(|| self.keep_running("gate", 0, stop, |s| s.gate())));
+            }
+            for thread in threads {
+                match thread.join() {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => failures.push(error),
+                    Err(_) => {
+                        failures.push(anyhow::anyhow!("a worker panicked; this is a fault of Portcullis, please report it with the log"))
+                    }
+                }
+            }
+        });
+        match failures.into_iter().next() {
+            Some(error) => Err(Failure::Failed(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs a worker, and again after a failure that a restart may mend.
+    fn keep_running<R: Role>(
+        &self,
+        role: &str,
+        number: u32,
+        stop: &AtomicBool,
+        make: impl Fn(&Self) -> anyhow::Result<(SourceSettings, R)>,
+    ) -> anyhow::Result<()> {
+        let name = format!("{}-{role}-{}-{number}", self.config.topics.prefix, self.instance);
+        loop {
+            let done = make(self).and_then(|(mut source, worker)| {
+                source.instance = Some(name.clone());
+                worker::run(&self.kafka, &source, SinkSettings::new(name.clone()), self.pace(), worker, stop)
+            });
+            let Err(error) = done else { return Ok(()) };
+            if worker::is_final(&error) {
+                tracing::error!(worker = name, "ended: {error:#}");
+                stop.store(true, Ordering::Relaxed);
+                return Err(error.context(name));
+            }
+            tracing::warn!(worker = name, "started anew after: {error:#}");
+            if stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            std::thread::sleep(RESTART_AFTER);
+        }
+    }
+
+    fn pace(&self) -> Pace {
+        let transaction = &self.config.score.transaction;
+        Pace { at_most: Duration::from_millis(transaction.at_most_ms.unsigned_abs()), records_max: transaction.records as usize }
+    }
+
+    fn group(&self, role: &str) -> String {
+        if role == "score" { self.config.score.group.clone() } else { format!("{}-{role}", self.config.topics.prefix) }
+    }
+
+    fn topics(&self) -> Topics {
+        Topics::new(&self.config.topics.prefix)
+    }
+
+    fn encoding(&self) -> Encoding {
+        match self.config.output.encoding {
+            config::Encoding::Json => Encoding::Json,
+            config::Encoding::Avro => Encoding::Avro,
+        }
+    }
+
+    fn source(&self, role: &str, topics: &[&str]) -> SourceSettings {
+        SourceSettings::new(self.group(role), "", topics)
+    }
+
+    fn ingest(&self) -> anyhow::Result<(SourceSettings, IngestRole)> {
+        let inputs: Vec<InputTopic> = self.config.ingest.inputs.iter().map(input_topic).collect::<anyhow::Result<_>>()?;
+        let names: Vec<&str> = inputs.iter().map(|i| i.input.name.as_str()).collect();
+        let source = self.source("ingest", &names);
+        let geo = GeoSettings {
+            city: self.config.ingest.geoip.city.clone(),
+            asn: self.config.ingest.geoip.asn.clone(),
+            ..GeoSettings::default()
+        };
+        let ingest = Ingest::new(Enricher::open(&geo)?);
+        let settings = IngestSettings { kafka: self.kafka.clone(), topics: self.topics(), cluster: self.cluster.clone(), inputs };
+        Ok((source, IngestRole::new(settings, ingest)?))
+    }
+
+    fn score(&self) -> anyhow::Result<(SourceSettings, Score)> {
+        let topics = self.topics();
+        let source = self.source("score", &[&topics.events]);
+        let settings = ScoreSettings {
+            kafka: self.kafka.clone(),
+            topics,
+            state: self.config.state.directory.clone(),
+            shared: self.shared.clone(),
+            partitions: self.config.topics.partitions as i32,
+            encoding: self.encoding(),
+        };
+        Ok((source, Score::new(settings)))
+    }
+
+    fn gate(&self) -> anyhow::Result<(SourceSettings, Gate)> {
+        let topics = self.topics();
+        let source = self.source("gate", &[&topics.proposals]);
+        let partitions = plan_of(self.config).iter().find(|t| *t.name == *topics.proposals).map_or(1, |t| t.partitions);
+        let settings = GateSettings {
+            kafka: self.kafka.clone(),
+            topics,
+            state: self.config.state.directory.clone(),
+            shared: self.shared.clone(),
+            partitions,
+            encoding: self.encoding(),
+            signer: self.signer.clone().context("the gate has no signing key")?,
+        };
+        Ok((source, Gate::new(settings)))
+    }
+}
+
+fn input_topic(input: &config::Input) -> anyhow::Result<InputTopic> {
+    let format = Format::from_name(&input.format).with_context(|| format!("input {}: unknown format {}", input.topic, input.format))?;
+    let (product, instance) = match input.provider.as_deref().map(|p| p.split_once(' ').unwrap_or(("", p))) {
+        Some((product, instance)) => (Some(product.to_owned()).filter(|p| !p.is_empty()), Some(instance.to_owned())),
+        None => (None, None),
+    };
+    Ok(InputTopic {
+        format,
+        input: Input {
+            name: input.topic.clone(),
+            tenant: match &input.tenant {
+                Tenant::Named(name) => Some(name.clone()),
+                Tenant::FromRecord => None,
+            },
+            tenant_from_record: input.tenant == Tenant::FromRecord,
+            trust_control: input.trust == Trust::Control,
+            provider_product: product,
+            provider_instance: instance,
+        },
+    })
+}

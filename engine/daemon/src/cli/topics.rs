@@ -1,0 +1,57 @@
+//! `portcullis topics`: which topics the service needs, and making them.
+
+use super::Failure;
+use super::run::{kafka_of, plan_of};
+use portcullis_connectors::kafka::topics::{self, Owner};
+use std::path::PathBuf;
+
+#[derive(clap::Subcommand)]
+pub enum TopicsCommand {
+    /// Show the topics with their settings, why each is set, and the commands that create them. Needs no broker.
+    Plan(Args),
+    /// Create what is missing; refuse what is wrong, with the command that mends it.
+    Apply(Args),
+}
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Leave PORTCULLIS_... environment variables out.
+    #[arg(long)]
+    no_environment: bool,
+}
+
+pub fn run(command: TopicsCommand) -> Result<(), Failure> {
+    match command {
+        TopicsCommand::Plan(args) => {
+            let config = super::validate::load(&args.config, args.no_environment)?;
+            for topic in plan_of(&config) {
+                println!("{}: {}", topic.name, topic.purpose);
+                if topic.owner == Owner::Others {
+                    println!("  made by whoever fills it; only read here\n");
+                    continue;
+                }
+                println!("  {} partitions, {} replicas", topic.partitions, topic.replication);
+                for setting in &topic.settings {
+                    println!("  {}={}: {}", setting.name, setting.value, setting.why);
+                }
+                println!("  {}\n", topics::create_command(&topic, &config.kafka.bootstrap_servers));
+            }
+            println!("On every broker, so that a crash delays readers by a second and not by ten: {}", topics::BROKER_ADVICE);
+        }
+        TopicsCommand::Apply(args) => {
+            let config = super::validate::load(&args.config, args.no_environment)?;
+            let applied = topics::apply(&kafka_of(&config), &plan_of(&config))?;
+            match applied.created.is_empty() {
+                true => println!("every topic of ours is there"),
+                false => println!("created {}", applied.created.join(", ")),
+            }
+            for difference in applied.remaining {
+                println!("{difference}");
+            }
+        }
+    }
+    Ok(())
+}

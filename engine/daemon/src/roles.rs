@@ -1,0 +1,41 @@
+//! The three roles: what each makes of a batch.
+
+pub mod gate;
+pub mod ingest;
+mod log_role;
+pub mod recovery;
+pub mod score;
+
+pub use log_role::wall_clock;
+
+use portcullis_connectors::kafka::topics::Names;
+use std::sync::Arc;
+
+/// The names of our topics, cheap to hand around.
+#[derive(Clone, Debug)]
+pub struct Topics {
+    pub events: Arc<str>,
+    pub verdicts: Arc<str>,
+    pub risk: Arc<str>,
+    pub proposals: Arc<str>,
+    pub inventory: Arc<str>,
+    pub journal: Arc<str>,
+    pub gate_journal: Arc<str>,
+    pub dead_letter: Arc<str>,
+}
+
+impl Topics {
+    pub fn new(prefix: &str) -> Topics {
+        let names = Names::new(prefix);
+        Topics {
+            events: names.events.into(),
+            verdicts: names.verdicts.into(),
+            risk: names.risk.into(),
+            proposals: names.proposals.into(),
+            inventory: names.inventory.into(),
+            journal: names.journal.into(),
+            gate_journal: names.gate_journal.into(),
+            dead_letter: names.dead_letter.into(),
+        }
+    }
+}

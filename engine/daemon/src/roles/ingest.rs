@@ -1,0 +1,196 @@
+//! INGEST on Kafka: raw records in; keyed events, inventory and dead letters out, in one transaction with the source offsets.
+
+use super::Topics;
+use super::score::tenant_key;
+use crate::ingest::{Ingest, Ingested};
+use crate::inventory::Inventory;
+use crate::worker::{NeedsOperator, Outbox, Role};
+use anyhow::{Context, bail};
+use portcullis_connectors::formats::{Fault, Format, Input};
+use portcullis_connectors::kafka::{Batch, Reader, RecordRef, Settings, Source, Start, TopicPartition};
+use portcullis_core::event::{Event, EventType, Origin};
+use portcullis_core::fanout::subjects;
+use portcullis_core::subject::{Kind, SubjectRef};
+use portcullis_core::text::Text;
+use portcullis_schemas::{decode_event, encode_event};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+const KAFKA_MAX: Duration = Duration::from_secs(10);
+/// How often what other workers wrote to the inventory is read.
+const INVENTORY_LOOK: Duration = Duration::from_secs(5);
+
+/// An input topic: how its records are read and how far they are believed.
+#[derive(Clone, Debug)]
+pub struct InputTopic {
+    pub format: Format,
+    pub input: Input,
+}
+
+/// What a worker needs.
+pub struct IngestSettings {
+    pub kafka: Settings,
+    pub topics: Topics,
+    pub cluster: String,
+    /// In the order in which the source subscribes to them.
+    pub inputs: Vec<InputTopic>,
+}
+
+/// One worker of INGEST. It keeps no state of its own: the inventory is a copy of a compacted topic.
+pub struct IngestRole {
+    settings: IngestSettings,
+    ingest: Ingest,
+    reader: Reader,
+    /// How far the inventory topic was read, by partition.
+    inventory_read: BTreeMap<i32, i64>,
+    looked: Instant,
+}
+
+impl IngestRole {
+    /// Reads the inventory as it stands.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn new(settings: IngestSettings, ingest: Ingest) -> anyhow::Result<IngestRole> {
+        let reader = Reader::open(&settings.kafka)?;
+        let mut this = IngestRole { settings, ingest, reader, inventory_read: BTreeMap::new(), looked: Instant::now() };
+        this.read_inventory()?;
+        Ok(this)
+    }
+
+    fn read_inventory(&mut self) -> anyhow::Result<()> {
+        self.looked = Instant::now();
+        let topic = &self.settings.topics.inventory;
+        for partition in 0..self.reader.partitions(topic)? {
+            let at = TopicPartition::new(std::sync::Arc::clone(topic), partition);
+            let from = self.inventory_read.get(&partition).map_or(Start::Beginning, |offset| Start::At(*offset));
+            let inventory: &mut Inventory = &mut self.ingest.inventory;
+            let range = self.reader.read(&at, from, None, |record| {
+                match record.value.map(decode_event) {
+                    Some(Ok(event)) => inventory.learn(&event),
+                    Some(Err(error)) => {
+                        tracing::error!(partition, offset = record.offset, %error, "a record of the inventory topic cannot be read")
+                    }
+                    None => {}
+                }
+                ControlFlow::Continue(())
+            })?;
+            self.inventory_read.insert(partition, range.to);
+        }
+        Ok(())
+    }
+}
+
+impl Role for IngestRole {
+    fn assign(&mut self, source: &mut Source, partitions: &[TopicPartition]) -> anyhow::Result<()> {
+        for (at, committed) in source.committed(partitions, KAFKA_MAX)? {
+            let (low, high) = source.watermarks(&at, KAFKA_MAX)?;
+            let start = match committed {
+                None => Start::Beginning,
+                Some(offset) if offset > high => bail!(NeedsOperator(format!(
+                    "{at}: the committed offset {offset} is beyond the end of the topic, {high}: the topic was made anew or lost records. \
+                     Set the group's offset to what is to be read (`kafka-consumer-groups --reset-offsets --to-earliest` reads it all)"
+                ))),
+                Some(offset) if offset < low => bail!(NeedsOperator(format!(
+                    "{at}: the committed offset {offset} is before the first record, {low}: {} records were deleted before they were read. \
+                     Set the group's offset to {low} to go on without them, and raise the topic's retention",
+                    low - offset
+                ))),
+                Some(offset) => Start::At(offset),
+            };
+            source.start(&at, start)?;
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, _partitions: &[TopicPartition], _lost: bool) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
+        if self.looked.elapsed() >= INVENTORY_LOOK {
+            self.read_inventory()?;
+        }
+        let IngestRole { settings, ingest, .. } = self;
+        let mut scratch = Scratch::default();
+        for records in batch.partitions() {
+            let topic = settings.inputs.get(records.topic_index()).context("a record of a topic that is no input")?;
+            for record in records.records() {
+                let origin = Origin {
+                    cluster: Text::borrowed(&settings.cluster),
+                    topic: Text::borrowed(&topic.input.name),
+                    partition: record.partition,
+                    offset: record.offset,
+                    index: 0,
+                };
+                ingest.record(topic.format, record.value.unwrap_or_default(), &topic.input, origin, &mut |item| match item {
+                    Ingested::Event(event) => scratch.write(&settings.topics, &event, outbox),
+                    Ingested::Ignored { .. } => {}
+                    Ingested::DeadLetter { index, fault } => {
+                        dead_letter(&settings.topics, &topic.input.name, record, index, &fault, outbox)
+                    }
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn abort(&mut self) {}
+
+    fn idle(&mut self, _source: &Source, _outbox: &mut Outbox) -> anyhow::Result<()> {
+        if self.looked.elapsed() >= INVENTORY_LOOK {
+            self.read_inventory()?;
+        }
+        Ok(())
+    }
+}
+
+/// Buffers kept between events.
+#[derive(Default)]
+struct Scratch {
+    value: Vec<u8>,
+    key: Vec<u8>,
+}
+
+impl Scratch {
+    /// One record per subject; inventory also to its own topic, outcomes and labels also to the gate's log.
+    fn write(&mut self, topics: &Topics, event: &Event<'_>, outbox: &mut Outbox) {
+        self.value.clear();
+        encode_event(event, &mut self.value);
+        let Scratch { value, key } = self;
+        subjects(event, &mut |kind, id| {
+            key.clear();
+            SubjectRef { kind, tenant: &event.tenant, id }.write_key(key);
+            outbox.push(&topics.events, None, key, |out| out.extend_from_slice(value));
+            if (event.kind, kind) == (EventType::InventoryIdentity, Kind::Identity) {
+                outbox.push(&topics.inventory, None, key, |out| out.extend_from_slice(value));
+            }
+        });
+        if matches!(event.kind, EventType::ContainmentOutcome | EventType::FeedbackLabel) {
+            outbox.push(&topics.proposals, None, &tenant_key(&event.tenant), |out| out.extend_from_slice(value));
+        }
+    }
+}
+
+/// Key and value untouched; the headers say what was wrong and where it came from.
+fn dead_letter(topics: &Topics, input: &str, record: RecordRef<'_>, index: u32, fault: &Fault, outbox: &mut Outbox) {
+    let header = |name: &str, value: String| (format!("__portcullis.errors.{name}"), value.into_bytes());
+    let mut headers: Vec<(String, Vec<u8>)> =
+        record.headers().map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_vec())).collect();
+    headers.extend([
+        header("exception", fault.path.clone()),
+        header("message", fault.what.clone()),
+        header("stage", "decode".to_owned()),
+        header("topic", input.to_owned()),
+        header("partition", record.partition.to_string()),
+        header("offset", record.offset.to_string()),
+        header("index", index.to_string()),
+        header("attempt", "1".to_owned()),
+    ]);
+    outbox.push_raw(&topics.dead_letter, record.key, record.value, headers);
+}

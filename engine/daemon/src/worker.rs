@@ -1,0 +1,263 @@
+//! The commit loop: one OS thread owns one consumer, one transactional producer and its partitions. All three roles run it.
+//!
+//! ```text
+//! receive -> decode -> load -> observe -> rules -> decide -> publish -> commit -> remember
+//! └ source ┘ └──────────────── role.apply ───────────────┘  └──── sink ────┘ └ role.commit ┘
+//! ```
+//!
+//! Why in this order: nothing is remembered that has not been published, and what is published commits together with the offsets of what
+//! it was made of. So a crash at any point leaves either the whole batch or nothing of it, and the state, a cache, only ever lags. It is one
+//! thread and no queue because the transaction is the only thing worth waiting for; a second worker computes meanwhile.
+
+use anyhow::Context;
+use portcullis_connectors::kafka::{
+    Batch, CommitFault, KafkaFault, Recovery, Settings, Sink, SinkSettings, Source, SourceSettings, TopicPartition,
+};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// What differs between INGEST, SCORE and GATE.
+pub trait Role {
+    /// Partitions are ours from now on: bring their state to where the group has committed and start them.
+    ///
+    /// # Errors
+    /// When a partition cannot be brought to its committed offset; the error says what to do.
+    fn assign(&mut self, source: &mut Source, partitions: &[TopicPartition]) -> anyhow::Result<()>;
+
+    /// Partitions are others' from now on. `lost`: they have been for a while.
+    ///
+    /// # Errors
+    /// When the state cannot be written to disk.
+    fn release(&mut self, partitions: &[TopicPartition], lost: bool) -> anyhow::Result<()>;
+
+    /// Decides on a batch; what is to be written goes to the outbox.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()>;
+
+    /// The batch is published: remember it.
+    ///
+    /// # Errors
+    /// When the state cannot be written to disk.
+    fn commit(&mut self) -> anyhow::Result<()>;
+
+    /// The batch is not published: forget it.
+    fn abort(&mut self);
+
+    /// No record came for a while: what is due although none did.
+    ///
+    /// # Errors
+    /// When Kafka cannot be asked.
+    fn idle(&mut self, source: &Source, outbox: &mut Outbox) -> anyhow::Result<()>;
+}
+
+/// How the loop takes its batches.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// A transaction closes when a poll returns nothing more, at the latest after this long,
+    pub at_most: Duration,
+    /// or this many records.
+    pub records_max: usize,
+}
+
+/// Waiting for the first record of a batch; timers are looked at this often.
+const IDLE_WAIT: Duration = Duration::from_millis(200);
+/// After an abort, before the batch is tried again.
+const BACKOFF: Duration = Duration::from_millis(500);
+const COMMITTED_MAX: Duration = Duration::from_secs(10);
+
+/// Records to be written in one transaction, in order. Kept between batches for its capacity.
+#[derive(Default)]
+pub struct Outbox {
+    bytes: Vec<u8>,
+    records: Vec<OutRecord>,
+}
+
+struct OutRecord {
+    topic: Arc<str>,
+    partition: Option<i32>,
+    key: Option<Range<usize>>,
+    value: Option<Range<usize>>,
+    headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Outbox {
+    /// Adds a record. `partition`: `None` is murmur2 of the key.
+    pub fn push(&mut self, topic: &Arc<str>, partition: Option<i32>, key: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
+        let key = self.bytes(|b| b.extend_from_slice(key));
+        let value = self.bytes(write);
+        self.records.push(OutRecord { topic: Arc::clone(topic), partition, key: Some(key), value: Some(value), headers: Vec::new() });
+    }
+
+    /// A tombstone: the key has no value any more.
+    pub fn push_tombstone(&mut self, topic: &Arc<str>, key: &[u8]) {
+        let key = self.bytes(|b| b.extend_from_slice(key));
+        self.records.push(OutRecord { topic: Arc::clone(topic), partition: None, key: Some(key), value: None, headers: Vec::new() });
+    }
+
+    /// A record as it came, key and value untouched.
+    pub fn push_raw(&mut self, topic: &Arc<str>, key: Option<&[u8]>, value: Option<&[u8]>, headers: Vec<(String, Vec<u8>)>) {
+        let key = key.map(|k| self.bytes(|b| b.extend_from_slice(k)));
+        let value = value.map(|v| self.bytes(|b| b.extend_from_slice(v)));
+        self.records.push(OutRecord { topic: Arc::clone(topic), partition: None, key, value, headers });
+    }
+
+    /// Adds a header to the last record.
+    pub fn header(&mut self, name: &str, value: &[u8]) {
+        if let Some(last) = self.records.last_mut() {
+            last.headers.push((name.to_owned(), value.to_vec()));
+        }
+    }
+
+    /// The value of the last record.
+    pub fn last_value(&self) -> &[u8] {
+        self.records.last().and_then(|r| r.value.clone()).map_or(&[], |range| &self.bytes[range])
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.records.clear();
+    }
+
+    fn bytes(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+        let from = self.bytes.len();
+        write(&mut self.bytes);
+        from..self.bytes.len()
+    }
+
+    fn send(&self, sink: &mut Sink) -> Result<(), KafkaFault> {
+        let mut headers: Vec<(&str, &[u8])> = Vec::new();
+        for record in &self.records {
+            headers.clear();
+            headers.extend(record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())));
+            let slice = |range: &Option<Range<usize>>| range.clone().map(|r| &self.bytes[r]);
+            sink.send(&record.topic, record.partition, slice(&record.key), slice(&record.value), &headers, None)?;
+        }
+        Ok(())
+    }
+}
+
+/// What became of a transaction.
+enum Published {
+    Yes,
+    /// Nothing of it is visible: the same batch again.
+    No,
+    /// The group has given our partitions to others.
+    Lost,
+}
+
+/// Runs a worker until `stop` is set. Everything committed is on disk when it returns.
+///
+/// # Errors
+/// What a restart of the worker may mend, or not: `is_final` tells.
+pub fn run<R: Role>(
+    settings: &Settings,
+    source: &SourceSettings,
+    sink: SinkSettings,
+    pace: Pace,
+    mut role: R,
+    stop: &AtomicBool,
+) -> anyhow::Result<()> {
+    let mut sink = Sink::open(settings, sink)?;
+    let mut source = Source::open(settings, source)?;
+    let (mut batch, mut outbox) = (Batch::new(), Outbox::default());
+    while !stop.load(Ordering::Relaxed) {
+        let received = source.receive(&mut batch, pace.records_max, pace.at_most, IDLE_WAIT)?;
+        for notice in &received.notices {
+            tracing::warn!(?notice, "kafka");
+        }
+        if !received.revoked.is_empty() {
+            tracing::info!(partitions = names(&received.revoked), lost = received.lost, "partitions revoked");
+            role.release(&received.revoked, received.lost)?;
+            source.release()?;
+        }
+        if !received.assigned.is_empty() {
+            tracing::info!(partitions = names(&received.assigned), "partitions assigned");
+            role.assign(&mut source, &received.assigned)?;
+        }
+        if let Some(fault) = received.faults.first() {
+            anyhow::bail!("{}: {} ({:?})", fault.at, fault.reason, fault.kind);
+        }
+        outbox.clear();
+        if batch.is_empty() {
+            role.idle(&source, &mut outbox)?;
+            if outbox.is_empty() {
+                continue;
+            }
+        } else {
+            role.apply(&batch, &mut outbox)?;
+        }
+        match publish(&mut sink, &source, &outbox, &batch.next_offsets())? {
+            Published::Yes => role.commit()?,
+            Published::Lost => role.abort(),
+            Published::No => {
+                role.abort();
+                source.seek(&batch.first_offsets())?;
+                std::thread::sleep(BACKOFF);
+            }
+        }
+    }
+    let mine = source.started()?;
+    role.release(&mine, false)
+}
+
+/// begin -> outputs -> offsets -> commit, and after a failure whatever it takes to know what became of it.
+fn publish(sink: &mut Sink, source: &Source, outbox: &Outbox, next: &[(TopicPartition, i64)]) -> anyhow::Result<Published> {
+    sink.begin()?;
+    let sent = outbox.send(sink);
+    if let Err(fault) = sent {
+        tracing::warn!(%fault, "the transaction is aborted and done again");
+        sink.abort()?;
+        return match fault {
+            KafkaFault::RecordTooLarge { .. } | KafkaFault::NotAuthorized { .. } | KafkaFault::Fenced { .. } => Err(fault.into()),
+            _ => Ok(Published::No),
+        };
+    }
+    match sink.commit(next, source) {
+        Ok(_) => Ok(Published::Yes),
+        Err(CommitFault::Fenced(fault)) => Err(fault.into()),
+        Err(CommitFault::AssignmentLost { reason }) => {
+            tracing::warn!(reason, "the partitions were given to others before the commit: nothing was written");
+            sink.abort()?;
+            Ok(Published::Lost)
+        }
+        Err(CommitFault::NotCommitted { reason }) => {
+            tracing::warn!(%reason, "not committed: the batch is done again");
+            sink.abort()?;
+            Ok(Published::No)
+        }
+        Err(CommitFault::Unknown { reason }) => {
+            tracing::warn!(%reason, "the commit was not answered: asking the group what became of it");
+            sink.abort()?;
+            let partitions: Vec<TopicPartition> = next.iter().map(|(at, _)| at.clone()).collect();
+            let committed = source.committed(&partitions, COMMITTED_MAX).context("asking for the committed offsets")?;
+            let all = next.iter().all(|(at, offset)| committed.iter().any(|(c, o)| c == at && *o == Some(*offset)));
+            Ok(if all { Published::Yes } else { Published::No })
+        }
+    }
+}
+
+/// A restart of the worker cannot mend it: the process ends.
+pub fn is_final(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|e| e.downcast_ref::<KafkaFault>())
+        .any(|fault| !matches!(fault.recovery(), Some(Recovery::Retry | Recovery::Rotate)))
+        || error.chain().any(|e| e.downcast_ref::<NeedsOperator>().is_some())
+}
+
+/// An error that only a person can mend.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NeedsOperator(pub String);
+
+fn names(partitions: &[TopicPartition]) -> String {
+    partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,191 @@
+//! The service as a process: a configuration in a folder of its own, started, killed and asked what it wrote.
+
+use portcullis_connectors::kafka::topics::Names;
+use portcullis_connectors::kafka::{Reader, Settings, Sink, SinkSettings, Start, TopicPartition};
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The binary beside the running test.
+///
+/// # Panics
+/// If it has not been built.
+pub fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("the test's own path");
+    let binary = test.parent().and_then(Path::parent).map(|dir| dir.join("portcullis")).unwrap_or_default();
+    assert!(binary.is_file(), "{} is missing: build the whole workspace (`make test` does)", binary.display());
+    binary
+}
+
+/// One installation: a prefix on a broker, a configuration, a state directory.
+pub struct Service {
+    dir: tempfile::TempDir,
+    pub names: Names,
+    settings: Settings,
+    process: Option<Child>,
+    starts: u32,
+}
+
+impl Service {
+    /// Writes the configuration, makes the topics and a key. `partitions` of the events topic; the input topic `<prefix>.raw` too.
+    ///
+    /// # Panics
+    /// If the broker or the binary refuses.
+    pub fn install(settings: &Settings, prefix: &str, partitions: i32, input: &str) -> Service {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let raw = format!("{prefix}.raw");
+        super::kafka::create_topic(settings, &raw, partitions);
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let config = format!(
+            "kafka: {{ bootstrap_servers: {:?} }}\ntopics: {{ prefix: {prefix}, partitions: {partitions}, replication: 1 }}\n\
+             ingest: {{ inputs: [ {{ topic: {raw}, {input} }} ] }}\nstate: {{ directory: {:?} }}\n\
+             gate: {{ signing_key_file: {:?} }}\npolicy: {{ file: {:?} }}\n",
+            settings.bootstrap_servers,
+            path("state"),
+            path("gate.key"),
+            path("policy.yaml")
+        );
+        std::fs::write(dir.path().join("portcullis.yaml"), config).expect("writing the configuration");
+        let service = Service { dir, names: Names::new(prefix), settings: settings.clone(), process: None, starts: 0 };
+        let policy = service.cli(&["policy", "show"]);
+        std::fs::write(service.path("policy.yaml"), policy).expect("writing the policy");
+        service.cli(&["gate", "keygen", "--out", &service.shown("gate.key")]);
+        service.cli(&["topics", "apply", "--config", &service.shown("portcullis.yaml")]);
+        service
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn shown(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    /// Runs a command to its end and returns what it printed.
+    ///
+    /// # Panics
+    /// If it fails, with what it said.
+    pub fn cli(&self, args: &[&str]) -> String {
+        let done = Command::new(binary()).args(args).output().expect("running portcullis");
+        assert!(done.status.success(), "portcullis {}: {}\n{}", args.join(" "), done.status, String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    /// Starts all three roles.
+    ///
+    /// # Panics
+    /// If the process cannot be started, or one runs already.
+    pub fn start(&mut self) {
+        assert!(self.process.is_none(), "it runs already");
+        self.starts += 1;
+        let log = File::create(self.path(&format!("run-{}.log", self.starts))).expect("the log file");
+        let child = Command::new(binary())
+            .args(["run", "--config", &self.shown("portcullis.yaml"), "--instance", "test"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("starting portcullis run");
+        self.process = Some(child);
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.process.take() {
+            let _gone = child.kill();
+            let _reaped = child.wait();
+        }
+    }
+
+    /// An orderly end; the exit status is said to be an interrupt's or success.
+    ///
+    /// # Panics
+    /// If it does not end within half a minute.
+    pub fn stop(&mut self) {
+        let Some(mut child) = self.process.take() else { return };
+        super::kafka::signal(child.id(), "TERM");
+        let began = Instant::now();
+        while child.try_wait().expect("asking for the process").is_none() {
+            assert!(began.elapsed() < Duration::from_secs(30), "portcullis did not end within 30 s of SIGTERM; {}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The log of the latest start.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path(&format!("run-{}.log", self.starts))).unwrap_or_default()
+    }
+
+    /// Puts lines on the input topic, in transactions of some thousand.
+    ///
+    /// # Panics
+    /// If Kafka refuses.
+    pub fn feed(&self, lines: &[&[u8]]) {
+        let topic = format!("{}.raw", self.names.events.trim_end_matches(".events"));
+        let mut sink = Sink::open(&self.settings, SinkSettings::new(super::kafka::unique("feed"))).expect("a producer");
+        for chunk in lines.chunks(5_000) {
+            sink.begin().expect("begin");
+            for line in chunk {
+                sink.send(&topic, None, None, Some(line), &[], None).expect("send");
+            }
+            sink.commit_outputs().expect("commit");
+        }
+    }
+
+    /// Every committed record of a topic: header `type` and value.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    pub fn records(&self, topic: &str) -> Vec<(String, Vec<u8>)> {
+        let mut reader = Reader::open(&self.settings).expect("a reader");
+        let mut all = Vec::new();
+        for partition in 0..reader.partitions(topic).expect("the topic's partitions") {
+            reader
+                .read(&TopicPartition::new(topic, partition), Start::Beginning, None, |record| {
+                    let kind = record.header("type").map(|v| String::from_utf8_lossy(v).into_owned()).unwrap_or_default();
+                    all.push((kind, record.value.unwrap_or_default().to_vec()));
+                    ControlFlow::Continue(())
+                })
+                .expect("reading the topic");
+        }
+        all
+    }
+
+    /// Waits until the number of committed records of a topic is `wanted`.
+    ///
+    /// # Panics
+    /// If that takes longer than `patience`, or more come than are wanted.
+    pub fn wait_for(&self, topic: &str, wanted: usize, patience: Duration) {
+        let began = Instant::now();
+        loop {
+            let now = self.records(topic).len();
+            assert!(now <= wanted, "{topic} holds {now} records, more than the {wanted} that the input gives");
+            if now == wanted {
+                return;
+            }
+            assert!(began.elapsed() < patience, "{topic} holds {now} of {wanted} records after {:?}; {}", began.elapsed(), self.log());
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    /// Waits until a topic stands still: nothing new for as long as `quiet`.
+    pub fn settle(&self, topic: &str, quiet: Duration) {
+        let (mut count, mut since) = (usize::MAX, Instant::now());
+        while since.elapsed() < quiet {
+            let now = self.records(topic).len();
+            if now != count {
+                (count, since) = (now, Instant::now());
+            }
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,205 @@
+//! The service end to end on a real Kafka: INGEST, SCORE and GATE in one process, killed in the middle.
+
+use portcullis_connectors::formats::{self, Format, Input, Item};
+use portcullis_core::fanout::subjects;
+use portcullis_core::record::EventRecord;
+use portcullis_integration_tests::kafka::{shared, unique};
+use portcullis_integration_tests::service::{Service, binary};
+use portcullis_schemas::{decode_event_record, decode_journal_record};
+use portcullis_simulate::{Settings as Simulate, Simulation};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Lines of simulated traffic that begins now, so that the gate does not find everything too old; some broken ones among them.
+fn traffic(events: u64, start_ms: i64) -> Vec<Vec<u8>> {
+    let settings = Simulate { seed: 7, events, weeks: 2, start_ms, malformed: true, ..Simulate::default() };
+    Simulation::new(settings).unwrap().collect()
+}
+
+/// How many records of the events log, and how many dead letters, the decoders give for the input.
+fn expected(lines: &[Vec<u8>]) -> (usize, usize) {
+    let input = Input { trust_control: true, tenant_from_record: true, ..Input::operator("raw") };
+    let (mut records, mut dead) = (0, 0);
+    for line in lines {
+        formats::decode(Format::Native, line, &input, &mut |_, item| match item {
+            Item::Event(event) => subjects(&event, &mut |_, _| records += 1),
+            Item::Fault(_) => dead += 1,
+            Item::Ignored { .. } => {}
+        });
+    }
+    (records, dead)
+}
+
+/// The events in the log, each as (source coordinates, subject key): to be there once.
+fn events_of(service: &Service) -> Vec<String> {
+    let records = service.records(&service.names.events);
+    let mut events = Vec::new();
+    for (_, value) in &records {
+        if let EventRecord::Event(event) = decode_event_record(value).unwrap() {
+            events.push(format!("{:?}", event.origin.unwrap()));
+        }
+    }
+    events
+}
+
+fn wait_for_events(service: &Service, wanted: usize) {
+    let began = Instant::now();
+    loop {
+        let now = events_of(service).len();
+        assert!(now <= wanted, "{now} events, the input gives {wanted}");
+        if now == wanted {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "{now} of {wanted} events after {:?}; {}", began.elapsed(), service.log());
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// One past the last record that each partition decided on, by its journal.
+fn decided(service: &Service, journal: &str) -> BTreeMap<i32, i64> {
+    let mut to = BTreeMap::new();
+    for (_, value) in service.records(journal) {
+        let record = decode_journal_record(&value).unwrap();
+        let end = to.entry(record.partition).or_insert(0);
+        *end = record.to.max(*end);
+    }
+    to
+}
+
+/// Exports the logs, as far as they were decided on, and scores them again: verdicts, decisions and requests, sorted.
+fn scored_again(service: &Service) -> Vec<String> {
+    let (config, whole, cut) = (service.shown("portcullis.yaml"), service.shown("log.ndjson"), service.shown("cut.ndjson"));
+    service.cli(&["log", "export", "--config", &config, "--out", &whole]);
+    let (events, proposals) = (decided(service, &service.names.journal), decided(service, &service.names.gate_journal));
+    let mut out = std::fs::File::create(&cut).unwrap();
+    for line in BufReader::new(std::fs::File::open(&whole).unwrap()).lines() {
+        let line = line.unwrap();
+        let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+        let ends = if record["topic"].as_str().unwrap().ends_with(".events") { &events } else { &proposals };
+        let partition = record["partition"].as_i64().unwrap() as i32;
+        if record["offset"].as_i64().unwrap() < ends.get(&partition).copied().unwrap_or(0) {
+            writeln!(out, "{line}").unwrap();
+        }
+    }
+    let (dir, key) = (service.shown("again"), service.shown("gate.key"));
+    service.cli(&[
+        "score",
+        "--keyed-log",
+        &cut,
+        "--out",
+        &dir,
+        "--signing-key",
+        &key,
+        "--issuer",
+        "portcullis",
+        "--audience",
+        "portcullis-executor",
+    ]);
+    let mut lines = Vec::new();
+    for file in ["verdicts", "decisions", "containment"] {
+        for line in std::fs::read_to_string(service.path(&format!("again/{file}.ndjson"))).unwrap().lines() {
+            // In shadow the request stands in the decision and is not on the request stream.
+            if file != "containment" || !line.contains("\"mode\":\"shadow\"") {
+                lines.push(line.to_owned());
+            }
+        }
+    }
+    lines.sort();
+    lines
+}
+
+#[test]
+fn killed_in_the_middle_nothing_is_lost_and_nothing_doubled() {
+    let settings = shared();
+    let mut service = Service::install(&settings, &unique("service"), 4, "format: native, tenant: from_record, trust: control");
+    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+    let lines = traffic(40_000, now_ms - 14 * 86_400_000);
+    let (records, dead) = expected(&lines);
+    assert!(records > 40_000 && dead > 0);
+
+    service.start();
+    let lines: Vec<&[u8]> = lines.iter().map(Vec::as_slice).collect();
+    let (first, second) = lines.split_at(lines.len() / 2);
+    service.feed(first);
+    // Somewhere in the middle of the first half's transactions.
+    let began = Instant::now();
+    while service.records(&service.names.journal).is_empty() {
+        assert!(began.elapsed() < PATIENCE, "nothing was ever decided; {}", service.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    service.kill();
+    service.start();
+    service.feed(second);
+    wait_for_events(&service, records);
+    service.wait_for(&service.names.dead_letter, dead, PATIENCE);
+    service.settle(&service.names.verdicts, Duration::from_secs(3));
+    service.kill();
+
+    let events = events_of(&service);
+    assert_eq!(events.len(), records);
+    let of_lines: BTreeSet<&String> = events.iter().collect();
+    assert!(of_lines.len() > 39_000, "{} source records", of_lines.len());
+
+    let mut published: Vec<String> =
+        service.records(&service.names.verdicts).into_iter().map(|(_, value)| String::from_utf8(value).unwrap()).collect();
+    published.sort();
+    assert!(published.len() > 50, "{} outputs", published.len());
+    assert!(published.iter().any(|l| l.contains("\"jws\"")), "no signed request among {} outputs", published.len());
+    let again = scored_again(&service);
+    let (only_published, only_again): (Vec<_>, Vec<_>) = (difference(&published, &again), difference(&again, &published));
+    assert!(only_published.is_empty() && only_again.is_empty(), "only published: {only_published:#?}\nonly scored again: {only_again:#?}");
+    assert!(published.windows(2).all(|w| w[0] != w[1]), "an output was published twice");
+}
+
+fn difference(a: &[String], b: &[String]) -> Vec<String> {
+    let b: BTreeSet<&String> = b.iter().collect();
+    a.iter().filter(|line| !b.contains(line)).take(3).map(|line| line.chars().take(400).collect()).collect()
+}
+
+#[test]
+fn an_input_may_say_only_what_it_is_trusted_with() {
+    let settings = shared();
+    let mut service = Service::install(&settings, &unique("trust"), 1, "format: native, tenant: retail");
+    service.start();
+    let allowed = br#"{"id":"1","time":"2026-11-22T10:00:00Z","type":"auth.login","outcome":"success","identity":{"id":"u-1"}}"#;
+    let control =
+        br#"{"id":"2","time":"2026-11-22T10:00:01Z","type":"inventory.identity","identity":{"id":"u-1"},"inventory":{"class":"admin"}}"#;
+    let outcome = br#"{"id":"3","time":"2026-11-22T10:00:02Z","type":"containment.outcome","containment":{"request_id":"r-1","status":"done","subject":{"kind":"identity","id":"u-1"}}}"#;
+    let other_tenant = br#"{"id":"4","time":"2026-11-22T10:00:03Z","tenant":"bank","type":"auth.login","identity":{"id":"u-1"}}"#;
+    service.feed(&[allowed, control, outcome, other_tenant]);
+    service.wait_for(&service.names.dead_letter, 3, PATIENCE);
+    wait_for_events(&service, 1);
+    let letters = service.records(&service.names.dead_letter);
+    assert!(
+        [&control[..], outcome, other_tenant].iter().all(|raw| letters.iter().any(|(_, value)| value == raw)),
+        "dead letters keep the raw bytes"
+    );
+}
+
+#[test]
+fn what_is_missing_is_said_with_what_to_do() {
+    let settings = shared();
+    let run = |text: String| {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("c.yaml");
+        let key = dir.path().join("gate.key");
+        let text = format!("{text}gate: {{ signing_key_file: {:?} }}\n", key.display().to_string());
+        std::fs::write(&config, text).unwrap();
+        let keygen = std::process::Command::new(binary()).args(["gate", "keygen", "--out"]).arg(&key).output().unwrap();
+        assert!(keygen.status.success());
+        let done = std::process::Command::new(binary()).args(["run", "--config"]).arg(&config).output().unwrap();
+        assert!(!done.status.success());
+        String::from_utf8_lossy(&done.stderr).into_owned()
+    };
+    let nobody = run("kafka: { bootstrap_servers: \"127.0.0.1:9\" }\ningest: { inputs: [ { topic: raw } ] }\n".to_owned());
+    assert!(nobody.contains("127.0.0.1:9") && nobody.contains("check kafka.bootstrap_servers"), "{nobody}");
+    let prefix = unique("missing");
+    let missing = run(format!(
+        "kafka: {{ bootstrap_servers: {:?} }}\ntopics: {{ prefix: {prefix}, replication: 1 }}\ningest: {{ inputs: [ {{ topic: {prefix}.raw }} ] }}\n",
+        settings.bootstrap_servers
+    ));
+    assert!(missing.contains(&format!("{prefix}.events")) && missing.contains("portcullis topics apply"), "{missing}");
+}
