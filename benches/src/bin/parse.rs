@@ -19,7 +19,10 @@ fn main() -> ExitCode {
     match parse(&path) {
         Ok((events, faults, bytes)) => {
             let seconds = processor_seconds();
-            println!("{events} events, {faults} faults, {bytes} bytes in {seconds:.2} s of processor time: {:.0} events/s", events as f64 / seconds);
+            println!(
+                "{events} events, {faults} faults, {bytes} bytes in {seconds:.2} s of processor time: {:.0} events/s",
+                events as f64 / seconds
+            );
             ExitCode::SUCCESS
         }
         Err(error) => {

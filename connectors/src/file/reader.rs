@@ -214,7 +214,8 @@ impl FileReader {
                 Step::Need | Step::End => break,
             };
             self.line += newlines(&buf[counted..range.start]);
-            counted = range.start;
+            // A record found by its line has no newline in it.
+            counted = if self.splitter.by_line() { range.end } else { range.start };
             let position = Position { offset: self.offset + range.start as u64, line: self.line, index };
             batch.entries.push(Entry { range, position, fault });
         }

@@ -32,6 +32,10 @@ pub struct JournalEnd {
     pub at_least: i64,
 }
 
+/// Records that go through the three passes together, however many a batch has: what the first pass learns of them should still be in the
+/// processor's cache in the third.
+const JUDGED_AT_ONCE: usize = 512;
+
 /// A record of the events log, with what it holds borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct ScoreRecord<'a, 'e> {
@@ -225,9 +229,11 @@ impl ScorePartition {
 
 impl Kept<Profile> {
     fn judge(&mut self, entries: &mut Vec<batch::Entry<'_, '_>>, counts: &mut Counts, out: &mut Vec<Output>) -> Result<(), StateFault> {
-        let now = batch::apply(self.active.policy(), &self.log, &mut self.state, &mut Overlay(&mut self.store), entries, out)?;
-        counts.judged += now.judged;
-        counts.repeats += now.repeats;
+        for some in entries.chunks(JUDGED_AT_ONCE) {
+            let now = batch::apply(self.active.policy(), &self.log, &mut self.state, &mut Overlay(&mut self.store), some, out)?;
+            counts.judged += now.judged;
+            counts.repeats += now.repeats;
+        }
         entries.clear();
         Ok(())
     }
