@@ -38,6 +38,8 @@ pub struct Partition<V: Value> {
     order: Vec<Sortable>,
     hits: u64,
     misses: u64,
+    /// A batch of a temporary state was aborted: what it changed cannot be taken back.
+    spoiled: bool,
 }
 
 /// Counters and sizes for telemetry; counters run from the opening.
@@ -75,6 +77,7 @@ impl<V: Value> Partition<V> {
             order: Vec::new(),
             hits: 0,
             misses: 0,
+            spoiled: false,
         };
         partition.extend_timers()?;
         Ok(partition)
@@ -93,6 +96,7 @@ impl<V: Value> Partition<V> {
     /// a batch, so that a batch of one equals a batch of many.
     #[inline]
     pub fn slot(&mut self, key: &[u8], log_time_ms: i64) -> Result<Slot, StateFault> {
+        self.check_unspoiled()?;
         let hash = self.hot.hash(key);
         let place = match self.hot.find(hash, key) {
             Some(place) => {
@@ -111,6 +115,7 @@ impl<V: Value> Partition<V> {
     ///
     /// Expiry is left to [`expire`](Partition::expire), to be called per record. On an error nothing was appended.
     pub fn load<'k>(&mut self, keys: impl IntoIterator<Item = &'k [u8]>, slots: &mut Vec<Slot>) -> Result<(), StateFault> {
+        self.check_unspoiled()?;
         let before = slots.len();
         let mut keys = keys.into_iter();
         let mut missing: Vec<(&[u8], u32, usize)> = Vec::new();
@@ -180,11 +185,18 @@ impl<V: Value> Partition<V> {
                 self.overlay.copy_mut(copy)
             }
             Working::Committed => {
-                let copy = self.hot.entry(state.place).value.clone()?;
+                let copy = self.copy_committed(slot)?;
                 Some(self.overlay.set(slot.0, copy))
             }
             Working::Absent => None,
         }
+    }
+
+    /// A copy of the committed value to work on; of a temporary state the value itself, which comes back with the commit.
+    #[inline]
+    fn copy_committed(&mut self, slot: Slot) -> Option<V> {
+        let place = self.overlay.slots[slot.0 as usize].place;
+        if self.share.options().temporary { self.hot.entry_mut(place).value.take() } else { self.hot.entry(place).value.clone() }
     }
 
     /// The value to change, made by `make` where there is none.
@@ -196,8 +208,11 @@ impl<V: Value> Partition<V> {
             self.overlay.slots[slot.0 as usize].changed = true;
             return self.overlay.copy_mut(copy).expect("looked at just now");
         }
-        let value = self.value(slot).cloned().unwrap_or_else(make);
-        self.overlay.set(slot.0, value)
+        let value = match self.overlay.slots[slot.0 as usize].working {
+            Working::Committed => self.copy_committed(slot),
+            Working::Copy(_) | Working::Absent => None,
+        };
+        self.overlay.set(slot.0, value.unwrap_or_else(make))
     }
 
     /// Gives the slot a value, whatever was there.
@@ -302,8 +317,9 @@ impl<V: Value> Partition<V> {
         self.end_batch();
     }
 
-    /// Forgets what the batch changed.
+    /// Forgets what the batch changed. A temporary state cannot, and says so when it is used again.
     pub fn abort(&mut self) {
+        self.spoiled |= self.share.options().temporary && self.overlay.slots.iter().any(|state| state.changed);
         for state in &self.overlay.slots {
             let entry = self.hot.entry(state.place);
             if state.due_ms != entry.due_ms {
@@ -495,6 +511,11 @@ impl<V: Value> Partition<V> {
             }
         }
         Ok(())
+    }
+
+    #[inline]
+    fn check_unspoiled(&self) -> Result<(), StateFault> {
+        if self.spoiled { Err(StateFault::Spoiled { dir: self.store.dir.clone() }) } else { Ok(()) }
     }
 
     fn check_key(&self, key: &[u8]) -> Result<(), StateFault> {

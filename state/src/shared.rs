@@ -22,6 +22,9 @@ pub struct StateOptions {
     pub persist_every: Duration,
     /// Timers of one partition held in memory; the later ones wait on disk.
     pub timers_near_max: usize,
+    /// The state is thrown away with its process. A batch then changes values where they stand, with no copy to go back to: an abort ends the
+    /// use of the partition.
+    pub temporary: bool,
 }
 
 impl StateOptions {
@@ -36,7 +39,13 @@ impl StateOptions {
             dirty_bytes_max: 32 << 20,
             persist_every: Duration::from_secs(60),
             timers_near_max: 64 * 1024,
+            temporary: false,
         }
+    }
+
+    /// The same for a state that nobody will open again: RocksDB gets only what memory cannot hold.
+    pub fn temporary(memory_bytes: usize) -> StateOptions {
+        StateOptions { flush_every: Duration::MAX, dirty_bytes_max: usize::MAX, temporary: true, ..StateOptions::with_memory(memory_bytes) }
     }
 }
 
@@ -61,6 +70,11 @@ impl Shared {
         // Without stalls: a partition that cannot write a file yet must not hold up the thread that decides.
         let write_buffers = WriteBufferManager::new_write_buffer_manager_with_cache(options.write_buffer_bytes, false, block_cache.clone());
         Shared { options: Arc::new(options), block_cache, write_buffers, open_partitions: Arc::default() }
+    }
+
+    /// Whether the state is thrown away with its process.
+    pub fn is_temporary(&self) -> bool {
+        self.options.temporary
     }
 
     /// Bytes in RocksDB's block cache (write buffers included) and in its write buffers alone, for telemetry.

@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{Note, identity, tiny};
-use portcullis_state::{Meta, Partition, Slot, destroy};
+use common::{Note, identity, tiny, tiny_temporary};
+use portcullis_state::{Meta, Partition, Shared, Slot, StateFault, destroy};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -224,12 +224,12 @@ impl Run {
     }
 }
 
-fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
+/// A temporary state knows no abort and is not opened again: its batches are committed in their place.
+fn run(steps: Vec<Step>, shared: &Shared) -> Result<(), TestCaseError> {
     let folder = tempfile::tempdir()?;
     let dir = folder.path().join("state");
-    let shared = tiny();
     let mut run = Run {
-        partition: Partition::open(&dir, &shared, &identity())?,
+        partition: Partition::open(&dir, shared, &identity())?,
         working: Model::default(),
         committed: Model::default(),
         position: 0,
@@ -270,6 +270,7 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 run.fire()?;
             }
             Step::Commit => run.commit()?,
+            Step::Abort | Step::Reopen if shared.is_temporary() => run.commit()?,
             Step::Abort => run.abort(),
             Step::Flush => run.partition.flush()?,
             Step::Persist => run.partition.persist()?,
@@ -277,7 +278,7 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 run.abort();
                 let before = run.partition.meta().cloned();
                 run.partition.close()?;
-                run.partition = Partition::open(&dir, &shared, &identity())?;
+                run.partition = Partition::open(&dir, shared, &identity())?;
                 prop_assert_eq!(run.partition.meta(), before.as_ref());
             }
             Step::Compact => run.partition.compact(),
@@ -285,6 +286,9 @@ fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
         // The clock never forgets a timer: what it promises is never later than what is due.
         let next = run.working.timers.values().min().copied();
         prop_assert!(run.partition.next_timer_ms().unwrap_or(i64::MAX) <= next.unwrap_or(i64::MAX));
+    }
+    if shared.is_temporary() {
+        run.commit()?;
     }
     run.abort();
     run.check_all()?;
@@ -299,6 +303,26 @@ proptest! {
 
     #[test]
     fn agrees_with_a_naive_model(steps in steps()) {
-        run(steps)?;
+        run(steps, &tiny())?;
     }
+
+    #[test]
+    fn a_temporary_state_agrees_too(steps in steps()) {
+        run(steps, &tiny_temporary())?;
+    }
+}
+
+#[test]
+fn a_temporary_state_says_that_it_cannot_go_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut partition = Partition::<Note>::open(&folder.path().join("state"), &tiny_temporary(), &identity()).unwrap();
+    let note = Note { seen_ms: 0, text: vec![1] };
+    let slot = partition.slot(b"read", 0).unwrap();
+    assert_eq!(partition.value(slot), None);
+    partition.abort();
+    let slot = partition.slot(b"written", 0).expect("nothing was changed, so nothing is lost");
+    partition.set(slot, note);
+    partition.abort();
+    assert!(matches!(partition.slot(b"written", 0), Err(StateFault::Spoiled { .. })));
+    assert!(matches!(partition.load([b"other".as_slice()], &mut Vec::new()), Err(StateFault::Spoiled { .. })));
 }

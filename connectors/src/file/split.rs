@@ -120,6 +120,11 @@ impl Splitter {
         Step::Broken(start..(start + head_max).min(buf.len()), self.take_index(), "longer than a record may be; skipped to its end")
     }
 
+    /// Each record is a line.
+    pub fn by_line(&self) -> bool {
+        self.mode == Mode::Lines && self.skip.is_none()
+    }
+
     fn take_index(&mut self) -> u32 {
         if matches!(self.mode, Mode::List { .. }) {
             self.index = self.index.saturating_add(1);

@@ -106,10 +106,11 @@ pub fn decode<'a>(format: Format, raw: &'a [u8], input: &'a Input, each: &mut dy
     }
     let mut index = 0;
     several::each_value(format, raw, &mut |value| {
-        let item = match value {
-            Ok(value) => trust::admit(one(format, value, input), input),
+        let mut item = match value {
+            Ok(value) => one(format, value, input),
             Err(item) => item,
         };
+        trust::admit(&mut item, input);
         each(index, item);
         index = index.saturating_add(1);
     });

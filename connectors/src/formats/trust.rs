@@ -8,20 +8,25 @@ use portcullis_core::event::{DEFAULT_TENANT, Event, Provider};
 use portcullis_core::text::Text;
 
 /// Lets the event through with the input's tenant and provider, or turns it into a fault `not_allowed_here`.
-pub fn admit<'a>(item: Item<'a>, input: &'a Input) -> Item<'a> {
-    let Item::Event(mut event) = item else { return item };
+pub fn admit<'a>(item: &mut Item<'a>, input: &'a Input) {
+    if let Item::Event(event) = item
+        && let Err(fault) = settle(event, input)
+    {
+        *item = Item::Fault(fault);
+    }
+}
+
+fn settle<'a>(event: &mut Event<'a>, input: &'a Input) -> Result<(), Fault> {
     if event.kind.is_control() && !input.trust_control {
-        return Item::fault(
+        return Err(Fault::new(
             "type",
             format!("not_allowed_here: {} may only come from an input marked `trust: control`, which {:?} is not", event.kind, input.name),
-        );
+        ));
     }
-    if let Err(fault) = settle_tenant(&mut event, input) {
-        return Item::Fault(fault);
-    }
+    settle_tenant(event, input)?;
     event.origin = None;
-    settle_provider(&mut event, input);
-    Item::Event(event)
+    settle_provider(event, input);
+    Ok(())
 }
 
 /// A record that says `default`, or nothing, names no tenant.

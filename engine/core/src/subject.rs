@@ -97,9 +97,11 @@ impl<'a> SubjectRef<'a> {
     /// Reads a key back. `None` when it is not one of ours.
     pub fn from_key(key: &'a [u8]) -> Option<SubjectRef<'a>> {
         let key = std::str::from_utf8(key).ok()?;
-        let mut parts = key.splitn(3, SEPARATOR as char);
-        let kind = Kind::from_name(parts.next()?)?;
-        Some(SubjectRef { kind, tenant: parts.next()?, id: parts.next()? })
+        // Byte by byte: the parts are too short for anything cleverer to pay.
+        let cut = |text: &'a str| text.bytes().position(|b| b == SEPARATOR).map(|at| (&text[..at], &text[at + 1..]));
+        let (kind, rest) = cut(key)?;
+        let (tenant, id) = cut(rest)?;
+        Some(SubjectRef { kind: Kind::from_name(kind)?, tenant, id })
     }
 
     pub fn to_owned(&self) -> Subject {

@@ -42,7 +42,7 @@ impl Embedded {
         policy_text: String,
         signer: Option<Signer>,
     ) -> Result<Embedded, StateFault> {
-        let shared = Shared::new(StateOptions::with_memory(memory_bytes));
+        let shared = Shared::new(StateOptions::temporary(memory_bytes));
         let mut this = Embedded {
             score: ScorePartition::open(&dir.join("score-0"), &shared, EVENTS_LOG, 0, 1)?,
             gate: GatePartition::open(&dir.join("gate-0"), &shared, GATE_LOG, 0, 1)?,

@@ -27,6 +27,8 @@ pub enum Order {
 const DEAD_LETTER_BYTES_MAX: usize = 64 << 10;
 /// Bytes of records in one batch at most.
 const BATCH_BYTES_MAX: usize = 8 << 20;
+/// So many records of one read are a batch as they stand; fewer are put together with what follows.
+const READ_RECORDS_MIN: usize = 512;
 
 /// Raw records of several files, in the order asked for.
 pub struct Feed {
@@ -40,7 +42,41 @@ enum From {
     Sorted(sort::Sorted),
 }
 
-/// Records copied together, so that a batch is as long as asked for whatever the files give at a time.
+/// The records of a batch: some of what was read at once, where they stand, or copied together.
+#[derive(Clone)]
+pub enum Records<'f> {
+    Read { input: u32, read: &'f file::Batch, range: Range<usize> },
+    Together(&'f RawBatch),
+}
+
+impl<'f> Records<'f> {
+    pub fn len(&self) -> usize {
+        match self {
+            Records::Read { range, .. } => range.len(),
+            Records::Together(batch) => batch.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Each record with the number of its file.
+    pub fn records(&self) -> impl Iterator<Item = (u32, Raw<'f>)> {
+        let records = self.clone();
+        (0..self.len()).map(move |number| match &records {
+            Records::Read { input, read, range } => (*input, read.record(range.start + number)),
+            Records::Together(batch) => batch.record(number),
+        })
+    }
+
+    /// Bytes of all records.
+    pub fn bytes(&self) -> u64 {
+        self.records().map(|(_, raw)| raw.bytes.len() as u64).sum()
+    }
+}
+
+/// Records copied together, so that a batch is long enough however little the files give at a time.
 #[derive(Default)]
 pub struct RawBatch {
     bytes: Vec<u8>,
@@ -63,14 +99,9 @@ impl RawBatch {
         self.entries.is_empty()
     }
 
-    /// Bytes of all records.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    /// Each record with the number of its file.
-    pub fn records(&self) -> impl Iterator<Item = (u32, Raw<'_>)> {
-        self.entries.iter().map(|e| (e.input, Raw { bytes: &self.bytes[e.range.clone()], position: e.position, fault: e.fault.as_deref() }))
+    fn record(&self, number: usize) -> (u32, Raw<'_>) {
+        let entry = &self.entries[number];
+        (entry.input, Raw { bytes: &self.bytes[entry.range.clone()], position: entry.position, fault: entry.fault.as_deref() })
     }
 
     fn clear(&mut self) {
@@ -107,7 +138,7 @@ impl Feed {
     ///
     /// # Errors
     /// When a file cannot be read.
-    pub fn next_batch(&mut self, records_max: usize) -> Result<Option<&RawBatch>, FileFault> {
+    pub fn next_batch(&mut self, records_max: usize) -> Result<Option<Records<'_>>, FileFault> {
         self.batch.clear();
         match &mut self.from {
             From::Sorted(sorted) => {
@@ -119,13 +150,15 @@ impl Feed {
             From::AsIs { names, next, open, read, at } => {
                 while !self.batch.is_full(records_max) {
                     if *at < read.len() {
-                        let room = records_max - self.batch.len();
-                        for raw in read.records().skip(*at).take(room) {
-                            self.batch.push(*next as u32 - 1, raw);
+                        let (input, left) = (*next as u32 - 1, read.len() - *at);
+                        if self.batch.is_empty() && left >= records_max.min(READ_RECORDS_MIN) {
+                            let range = *at..*at + left.min(records_max);
+                            *at = range.end;
+                            return Ok(Some(Records::Read { input, read, range }));
+                        }
+                        while *at < read.len() && !self.batch.is_full(records_max) {
+                            self.batch.push(input, read.record(*at));
                             *at += 1;
-                            if self.batch.bytes.len() >= BATCH_BYTES_MAX {
-                                break;
-                            }
                         }
                         continue;
                     }
@@ -143,7 +176,7 @@ impl Feed {
                 }
             }
         }
-        Ok((!self.batch.is_empty()).then_some(&self.batch))
+        Ok((!self.batch.is_empty()).then_some(Records::Together(&self.batch)))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use portcullis_core::event::{Class, Event, EventType, Stamp};
 use portcullis_core::text::Text;
-use std::collections::HashMap;
+// Its hash function is several times faster on short names than that of std, and seeded at random as well.
+use hashbrown::HashMap;
 
 /// By tenant and name. Canonical ids and aliases both lead to the canonical id.
 #[derive(Default, Debug)]

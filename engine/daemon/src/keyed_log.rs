@@ -102,7 +102,7 @@ pub struct Settings<'a> {
 /// When a file cannot be read, or a line is no record of a keyed log.
 pub fn score(settings: Settings<'_>, stop: &AtomicBool, progress: &Progress, files: &mut OutputFiles) -> anyhow::Result<Summary> {
     let mut run = Run {
-        shared: Shared::new(StateOptions::with_memory(settings.memory_bytes)),
+        shared: Shared::new(StateOptions::temporary(settings.memory_bytes)),
         settings,
         score: BTreeMap::new(),
         gate: BTreeMap::new(),

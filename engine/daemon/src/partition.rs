@@ -32,6 +32,10 @@ pub struct JournalEnd {
     pub at_least: i64,
 }
 
+/// Records that go through the three passes together, however many a batch has: what the first pass learns of them should still be in the
+/// processor's cache in the third.
+const JUDGED_AT_ONCE: usize = 512;
+
 /// A record of the events log, with what it holds borrowed.
 #[derive(Clone, Copy, Debug)]
 pub struct ScoreRecord<'a, 'e> {
@@ -55,8 +59,8 @@ struct Kept<V: Value> {
     active: ActivePolicy,
     state: PartitionState,
     journal: JournalEnd,
-    /// As of the last commit, for `abort`.
-    committed: (ActivePolicy, PartitionState),
+    /// As of the last commit, for `abort`; none of a temporary state, which has no way back and is never read again.
+    committed: Option<(ActivePolicy, PartitionState)>,
     position: i64,
     /// One past the last record of the batch that was applied and not committed.
     reached: i64,
@@ -81,16 +85,21 @@ impl<V: Value + Default> Kept<V> {
             })?,
             None => ActivePolicy::built_in(),
         };
-        let committed = (active.clone(), extra.state.clone());
+        let committed = (!shared.is_temporary()).then(|| (active.clone(), extra.state.clone()));
         Ok(Kept { log: log.to_owned(), store, active, state: extra.state, journal: extra.journal, committed, position, reached: position })
     }
 
     fn commit(&mut self, now: Instant) -> Result<(), StateFault> {
         self.position = self.reached;
-        self.committed = (self.active.clone(), self.state.clone());
-        let extra = Extra { policy: self.active.record().cloned(), state: self.state.clone(), journal: self.journal.clone() };
-        // Writing into memory cannot fail, and no type here refuses to be written.
-        let extra = postcard::to_stdvec(&extra).unwrap_or_default();
+        let extra = match &mut self.committed {
+            Some(committed) => {
+                *committed = (self.active.clone(), self.state.clone());
+                let extra = Extra { policy: self.active.record().cloned(), state: self.state.clone(), journal: self.journal.clone() };
+                // Writing into memory cannot fail, and no type here refuses to be written.
+                postcard::to_stdvec(&extra).unwrap_or_default()
+            }
+            None => Vec::new(),
+        };
         self.store.commit(Meta { position: self.position, log_time_ms: self.state.log_time.0, extra });
         self.store.flush_if_due(now)?;
         Ok(())
@@ -98,7 +107,9 @@ impl<V: Value + Default> Kept<V> {
 
     fn abort(&mut self) {
         self.store.abort();
-        (self.active, self.state) = self.committed.clone();
+        if let Some(committed) = &self.committed {
+            (self.active, self.state) = committed.clone();
+        }
         self.reached = self.position;
     }
 
@@ -218,9 +229,11 @@ impl ScorePartition {
 
 impl Kept<Profile> {
     fn judge(&mut self, entries: &mut Vec<batch::Entry<'_, '_>>, counts: &mut Counts, out: &mut Vec<Output>) -> Result<(), StateFault> {
-        let now = batch::apply(self.active.policy(), &self.log, &mut self.state, &mut Overlay(&mut self.store), entries, out)?;
-        counts.judged += now.judged;
-        counts.repeats += now.repeats;
+        for some in entries.chunks(JUDGED_AT_ONCE) {
+            let now = batch::apply(self.active.policy(), &self.log, &mut self.state, &mut Overlay(&mut self.store), some, out)?;
+            counts.judged += now.judged;
+            counts.repeats += now.repeats;
+        }
         entries.clear();
         Ok(())
     }

@@ -132,27 +132,29 @@ impl<'a> Cursor<'a> {
     }
 }
 
-const EACH_BYTE: u64 = 0x0101_0101_0101_0101;
-const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-
 /// Where the string that begins at `at` is closed; `None` where an escape or a control character stands before.
-///
-/// Eight bytes at a time (Mycroft's test for a zero byte; Warren, Hacker's Delight, section 6-1). The lowest flag is exact, which is the one we want.
 #[inline]
 fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
-    let zero = |word: u64| word.wrapping_sub(EACH_BYTE) & !word & HIGH_BITS;
-    while let Some(chunk) = bytes.get(at..)?.first_chunk::<8>() {
-        let word = u64::from_le_bytes(*chunk);
-        let control = word.wrapping_sub(EACH_BYTE * 0x20) & !word & HIGH_BITS;
-        let ends = zero(word ^ (EACH_BYTE * b'"' as u64)) | zero(word ^ (EACH_BYTE * b'\\' as u64)) | control;
-        if ends != 0 {
-            at += ends.trailing_zeros() as usize / 8;
+    while let Some(chunk) = bytes.get(at..)?.first_chunk::<16>() {
+        if let Some(end) = special(chunk) {
+            at += end;
             return (bytes[at] == b'"').then_some(at);
         }
-        at += 8;
+        at += 16;
     }
     let end = at + bytes[at..].iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20))?;
     (bytes[end] == b'"').then_some(end)
+}
+
+/// The first quote, backslash or control character. Written so that the compiler looks at all sixteen bytes at once.
+#[inline]
+fn special(chunk: &[u8; 16]) -> Option<usize> {
+    let flags = chunk.map(|b| if (b == b'"') | (b == b'\\') | (b < 0x20) { 0xff } else { 0 });
+    let (halves, _) = flags.as_chunks::<8>();
+    halves.iter().enumerate().find_map(|(number, half)| {
+        let found = u64::from_le_bytes(*half);
+        (found != 0).then_some(8 * number + found.trailing_zeros() as usize / 8)
+    })
 }
 
 /// A value that stands for itself.
@@ -387,6 +389,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn specials_are_found(chunk in any::<[u8; 16]>(), plain in 0usize..16) {
+            let mut chunk = chunk;
+            chunk[..plain].iter_mut().for_each(|b| *b |= 0x60);
+            let first = chunk.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20));
+            prop_assert_eq!(special(&chunk), first);
+        }
+
         #[test]
         fn any_event(event in events()) {
             agrees(&serde_json::to_string(&event).unwrap())?;

@@ -41,11 +41,15 @@ pub fn identity() -> PartitionIdentity {
 /// Budgets so small that eviction, automatic writes of files and moves of the timers' horizon happen all the time.
 #[allow(dead_code)]
 pub fn tiny() -> Shared {
-    Shared::new(StateOptions {
-        hot_bytes: 4 << 10,
-        block_cache_bytes: 1 << 20,
-        write_buffer_bytes: 128 << 10,
-        timers_near_max: 2,
-        ..StateOptions::default()
-    })
+    Shared::new(tiny_of(StateOptions::default()))
+}
+
+/// The same for a temporary state.
+#[allow(dead_code)]
+pub fn tiny_temporary() -> Shared {
+    Shared::new(tiny_of(StateOptions::temporary(512 << 20)))
+}
+
+fn tiny_of(options: StateOptions) -> StateOptions {
+    StateOptions { hot_bytes: 4 << 10, block_cache_bytes: 1 << 20, write_buffer_bytes: 128 << 10, timers_near_max: 2, ..options }
 }
