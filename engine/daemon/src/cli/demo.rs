@@ -255,7 +255,7 @@ fn table(labels: &[Label], outcomes: &[Outcome], colour: Colour) -> String {
 
 fn duration(seconds: f64) -> String {
     match seconds {
-        s if s <= -0.5 => format!("{} early", duration(-s)),
+        s if s <= -1.0 => format!("{} early", duration(-s)),
         s if s < 90.0 => format!("{:.0} s", s.max(0.0)),
         s if s < 5_400.0 => format!("{:.0} min", s / 60.0),
         s => format!("{:.1} h", s / 3_600.0),
