@@ -28,7 +28,7 @@ fn api_request(n: usize) -> String {
 
 fn login(n: usize) -> String {
     let (who, place) = (n % SUBJECTS, n % 3);
-    let (outcome, failure) = if n / SUBJECTS % 10 == 0 { ("failure", r#","failure":"bad_password""#) } else { ("success", "") };
+    let (outcome, failure) = if (n / SUBJECTS).is_multiple_of(10) { ("failure", r#","failure":"bad_password""#) } else { ("success", "") };
     format!(
         r#"{{"id":"log-{n:012}","time":{START},"type":"auth.login","outcome":"{outcome}","tenant":"retail-ch","identity":{{"id":"user-{who:08}","class":"customer"}},"session":{{"id":"sess-{who:08}-{}"}},"source":{{"ip":"192.0.2.{place}","asn":64500,"country":"CH","lat":47.37,"lon":8.54,"radius_km":20,"device_id":"dev-{who:08}","ja4":"t13d1516h2_8daaf6152771_b0da82dd1658","user_agent":"Mozilla/5.0"}},"auth":{{"method":"password"{failure}}}}}"#,
         n / SUBJECTS / 20
@@ -71,9 +71,13 @@ impl Feed {
         };
         // Past learning: two months of slow traffic, then as many batches of the traffic that is measured as its rhythm needs.
         feed.step_ms = 250_000;
-        (0..96).for_each(|_| drop(feed.batch()));
+        for _ in 0..96 {
+            feed.batch();
+        }
         feed.step_ms = step_ms;
-        (0..warm).for_each(|_| drop(feed.batch()));
+        for _ in 0..warm {
+            feed.batch();
+        }
         feed
     }
 
