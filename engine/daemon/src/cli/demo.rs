@@ -64,7 +64,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
     print!("{}", table(&labels, &outcomes, colour));
 
     let page = args.out.join("report.html");
-    let from = format!("{} simulated events, seed {}, judged by the default policy of Portcullis {}.", summary.read, args.seed, env!("CARGO_PKG_VERSION"));
+    let from = format!(
+        "{} simulated events, seed {}, judged by the default policy of Portcullis {}.",
+        summary.read,
+        args.seed,
+        env!("CARGO_PKG_VERSION")
+    );
     let interesting = worth_explaining(&labels, &outcomes, &story.verdicts);
     let input = story.report(from, &labels, &outcomes);
     std::fs::write(&page, report::html(&input)).with_context(|| format!("writing {}", page.display()))?;
