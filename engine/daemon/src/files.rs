@@ -186,6 +186,7 @@ pub struct OutputFiles {
     scratch: Vec<u8>,
 }
 
+#[allow(clippy::large_enum_variant)] // there is one of it
 enum To {
     Stdout(io::BufWriter<io::Stdout>),
     Folder { dir: PathBuf, verdicts: LineFile, containment: LineFile, decisions: LineFile, dead_letters: LineFile },

@@ -16,6 +16,7 @@ pub mod progress;
 pub mod report;
 pub mod roles;
 pub mod shelf;
+pub mod signals_page;
 pub mod summary;
 pub mod truth;
 pub mod worker;

@@ -144,7 +144,7 @@ fn outcomes(page: &mut String, input: &ReportInput) {
         let kind = if o.look_alike { "look-alike".to_owned() } else { format!("attack, {}", Escaped(&o.difficulty)) };
         let _ = writeln!(
             page,
-            "<tr><td><span class=\"told\">{}</span> <small>{kind}</small></td><td>{}</td><td class=\"i\">{}</td><td class=\"i\">{result}</td><td class=\"n\" data-label=\"Events to the verdict\">{}</td><td class=\"n\" data-label=\"Time to the verdict\">{}</td></tr>",
+            "<tr><td><span class=\"told\">{}</span> <small>{kind}</small></td><td>{}</td><td class=\"i\">{}</td><td class=\"i\">{result}</td><td class=\"n i\" data-label=\"Events\">{}</td><td class=\"n i\" data-label=\"Time\">{}</td></tr>",
             Escaped(&words(&o.scenario)),
             subject_link(input, &o.subject),
             pill(o.level),
@@ -257,7 +257,7 @@ fn decisions(page: &mut String, s: &SubjectReport) {
         let shadow = if d.mode == Mode::Shadow && d.end != DecisionEnd::WouldSend { " <small>(shadow)</small>" } else { "" };
         let _ = writeln!(
             page,
-            "<tr><td class=\"t\">{}</td><td class=\"told\">{}</td><td>{} <code>{}</code></td><td>{}{shadow}<br><small>{}</small></td></tr>",
+            "<tr><td class=\"t i\">{}</td><td class=\"told i\">{}</td><td class=\"i\">{} <code>{}</code></td><td>{}{shadow}<br><small>{}</small></td></tr>",
             time(d.time),
             words(d.action.name()),
             Escaped(&d.target.kind),
@@ -378,8 +378,8 @@ fn time(at: Time) -> String {
 
 fn duration(seconds: f64) -> String {
     match seconds {
-        s if s < 0.0 => format!("{} earlier", duration(-s)),
-        s if s < 90.0 => format!("{s:.0} s"),
+        s if s <= -1.0 => format!("{} earlier", duration(-s)),
+        s if s < 90.0 => format!("{:.0} s", s.max(0.0)),
         s if s < 5_400.0 => format!("{:.0} min", s / 60.0),
         s if s < 172_800.0 => format!("{:.1} h", s / 3_600.0),
         s => format!("{:.1} d", s / 86_400.0),

@@ -64,7 +64,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
     print!("{}", table(&labels, &outcomes, colour));
 
     let page = args.out.join("report.html");
-    let from = format!("{} simulated events, seed {}, the default policy, {}.", summary.read, args.seed, env!("CARGO_PKG_VERSION"));
+    let from = format!(
+        "{} simulated events, seed {}, judged by the default policy of Portcullis {}.",
+        summary.read,
+        args.seed,
+        env!("CARGO_PKG_VERSION")
+    );
     let interesting = worth_explaining(&labels, &outcomes, &story.verdicts);
     let input = story.report(from, &labels, &outcomes);
     std::fs::write(&page, report::html(&input)).with_context(|| format!("writing {}", page.display()))?;
@@ -255,7 +260,7 @@ fn table(labels: &[Label], outcomes: &[Outcome], colour: Colour) -> String {
 
 fn duration(seconds: f64) -> String {
     match seconds {
-        s if s <= -0.5 => format!("{} early", duration(-s)),
+        s if s <= -1.0 => format!("{} early", duration(-s)),
         s if s < 90.0 => format!("{:.0} s", s.max(0.0)),
         s if s < 5_400.0 => format!("{:.0} min", s / 60.0),
         s => format!("{:.1} h", s / 3_600.0),

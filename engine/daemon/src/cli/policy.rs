@@ -35,6 +35,8 @@ pub enum PolicyCommand {
         #[arg(long)]
         no_environment: bool,
     },
+    /// Print the catalogue of signals as a page: what each sees, its weight, its thresholds.
+    Signals,
     /// Print a policy; without a file the default one, ready to be edited.
     Show {
         #[arg(value_name = "FILE")]
@@ -118,6 +120,7 @@ pub fn run(command: PolicyCommand) -> Result<(), Failure> {
             let config = super::validate::load(&config, no_environment)?;
             println!("{}", apply_file(&config, &file, &author)?);
         }
+        PolicyCommand::Signals => print!("{}", crate::signals_page::signals_page()),
         PolicyCommand::Show { file, effective: all } => {
             let (policy, text) = match &file {
                 Some(file) => read(file)?,

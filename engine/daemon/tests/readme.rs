@@ -1,0 +1,66 @@
+//! What the README promises of the command line: its examples are scored, its explanation is the one that is printed, the demo tells its story.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn portcullis(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_portcullis")).current_dir(root()).args(args).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn every_example_record_is_scored() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().to_str().unwrap();
+    for (file, records) in [("native.ndjson", 49), ("okta.ndjson", 1), ("cloudtrail.json", 1), ("ocsf.ndjson", 1)] {
+        stdout(&portcullis(&["score", &format!("docs/examples/{file}"), "--out", out]));
+        let summary: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.path().join("summary.json")).unwrap()).unwrap();
+        assert_eq!((&summary["read"], &summary["scored"]), (&records.into(), &records.into()), "{file}: {summary:#}");
+    }
+}
+
+#[test]
+fn the_explanation_in_the_readme_is_the_one_that_is_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().to_str().unwrap();
+    stdout(&portcullis(&["score", "docs/examples/native.ndjson", "--out", out]));
+    let explained = stdout(&portcullis(&["explain", "ann", "--in", out]));
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, after) = readme.split_once("and prints\n\n```\n").unwrap();
+    let (shown, _) = after.split_once("```").unwrap();
+    let shown: Vec<&str> = shown.lines().filter(|line| !line.is_empty()).collect();
+    assert!(shown.len() > 8, "{shown:?}");
+    for line in shown {
+        assert!(explained.lines().any(|l| l == line), "the README shows {line:?}, the command prints\n{explained}");
+    }
+}
+
+#[test]
+fn the_least_configuration_is_valid_and_plans_its_topics() {
+    let valid = portcullis(&["validate", "--no-environment", "--config", "docs/examples/portcullis.yaml"]);
+    assert!(stdout(&valid).contains("is valid"));
+    let plan = portcullis(&["topics", "plan", "--no-environment", "--config", "docs/examples/portcullis.yaml"]);
+    assert!(stdout(&plan).contains("portcullis.events"));
+}
+
+#[test]
+fn the_demo_tells_its_story_and_leaves_a_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = stdout(&portcullis(&["demo", "--events", "20000", "--out", dir.path().to_str().unwrap()]));
+    for words in ["in sum, with the", "asked for:", "Against the truth:", "left in peace", "portcullis explain "] {
+        assert!(told.contains(words), "{words:?} is not in\n{told}");
+    }
+    // Only a folder's name may be longer.
+    assert!(told.lines().all(|line| line.chars().count() <= 100 || line.contains('/')), "{told}");
+    let page = std::fs::read_to_string(dir.path().join("report.html")).unwrap();
+    assert!(page.contains("Against the truth") && page.contains("<polyline"), "{} bytes", page.len());
+    assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"), "the page needs something from outside");
+}
