@@ -149,12 +149,12 @@ fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
 /// The first quote, backslash or control character. Written so that the compiler looks at all sixteen bytes at once.
 #[inline]
 fn special(chunk: &[u8; 16]) -> Option<usize> {
-    let flags = chunk.map(|b| if (b == b'"') | (b == b'\\') | (b < 0x20) { 0xff } else { 0 });
-    let (halves, _) = flags.as_chunks::<8>();
-    halves.iter().enumerate().find_map(|(number, half)| {
-        let found = u64::from_le_bytes(*half);
-        (found != 0).then_some(8 * number + found.trailing_zeros() as usize / 8)
-    })
+    let mut flags = [0u8; 16];
+    for (flag, b) in flags.iter_mut().zip(chunk) {
+        *flag = if (*b == b'"') | (*b == b'\\') | (*b < 0x20) { 0xff } else { 0 };
+    }
+    let found = u128::from_le_bytes(flags);
+    (found != 0).then_some(found.trailing_zeros() as usize / 8)
 }
 
 /// A value that stands for itself.
