@@ -73,15 +73,23 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let interesting = worth_explaining(&labels, &outcomes, &story.verdicts);
     let input = story.report(from, &labels, &outcomes);
     std::fs::write(&page, report::html(&input)).with_context(|| format!("writing {}", page.display()))?;
-    println!(
-        "{} events in {:.1} s ({:.0} a second, judged on one thread); {} verdicts, {} requests",
-        summary.read, summary.seconds, summary.events_per_second, summary.verdicts, summary.requests
-    );
+    let pace = match pauses(&args) {
+        true => "pauses included".to_owned(),
+        false => format!("{:.0} a second, judged on one thread", summary.events_per_second),
+    };
+    println!("{} events in {:.1} s ({pace}); {} verdicts, {} requests", summary.read, summary.seconds, summary.verdicts, summary.requests);
     println!("\nThe report, one file that needs nothing else:   {}", page.display());
     if let Some(name) = interesting {
-        println!("Why, in sums that you can add by hand:          portcullis explain {} --in {}", name.id, args.out.display());
+        // As it was called, so that the line can be copied even where it is not installed.
+        let program = std::env::args().next().unwrap_or_else(|| "portcullis".to_owned());
+        println!("Why, in sums that you can add by hand:          {program} explain {} --in {}", name.id, args.out.display());
     }
     Ok(())
+}
+
+/// Whether it waits a moment at each incident.
+fn pauses(args: &Args) -> bool {
+    !args.no_pause && std::io::stdout().is_terminal()
 }
 
 /// Scores the file and shows incidents as they open or get worse.
@@ -108,7 +116,7 @@ fn watch(args: &Args, events: &Path, stop: &AtomicBool, colour: Colour, story: &
     let mut files = OutputFiles::create(scored.out.as_deref())?;
     let progress = Progress::start("scored", &names);
     let mut live = Live::new(colour);
-    let mut pauses = if args.no_pause || !std::io::stdout().is_terminal() { 0 } else { PAUSES_MAX };
+    let mut pauses = if pauses(args) { PAUSES_MAX } else { 0 };
     let summary = score::score(&scored, stop, &progress, &mut files, &mut |outputs| {
         for text in live.batch(outputs) {
             progress.line(&text);
