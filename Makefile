@@ -9,8 +9,9 @@ PORTCULLIS := $(CARGO_TARGET_DIR)/release/portcullis
 SEED       ?= 1
 EVENTS     ?= 100000
 OUT        ?= ./out/demo
+DRAIN_EVENTS ?= 1000000
 
-.PHONY: demo test build lint bench-core install bootstrap
+.PHONY: demo test build lint bench-core bench-drain install bootstrap
 
 demo: build
 	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
@@ -28,6 +29,11 @@ lint: bootstrap
 
 bench-core: bootstrap
 	cargo bench --locked -p portcullis-benches
+
+# SCORE and the bare echo on a real Kafka, pinned apart: broker on core 0, the engine on core 1.
+bench-drain: bootstrap
+	cargo build --release --locked --workspace --bins
+	@.ci/drain "$(CARGO_TARGET_DIR)/release" $(DRAIN_EVENTS)
 
 # Into ~/.cargo/bin, so that the commands of the README can be typed as they stand.
 install: build

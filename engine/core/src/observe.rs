@@ -132,7 +132,8 @@ fn speak(policy: &Policy, event: &Event<'_>, row: &Row, wanted: fn(&Signal) -> b
             weight,
             at: row.now,
             floor: None,
-            scope: scope_of(event),
+            // A source, a device or a card is one thing: its evidence is about all of it.
+            scope: if row.kind == Kind::Identity { scope_of(event) } else { Scope::default() },
             observed: cut(said.observed),
             expected: cut(said.expected),
             detail: cut(said.detail),

@@ -112,13 +112,17 @@ impl Outbox {
         }
     }
 
-    /// The value of the last record.
-    pub fn last_value(&self) -> &[u8] {
-        self.records.last().and_then(|r| r.value.clone()).map_or(&[], |range| &self.bytes[range])
-    }
-
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Bytes of all values.
+    pub fn value_bytes(&self) -> usize {
+        self.records.iter().filter_map(|r| r.value.as_ref()).map(Range::len).sum()
     }
 
     fn clear(&mut self) {
