@@ -13,10 +13,25 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Lines of simulated traffic that begins now, so that the gate does not find everything too old; some broken ones among them.
-fn traffic(events: u64, start_ms: i64) -> Vec<Vec<u8>> {
-    let settings = Simulate { seed: 7, events, weeks: 2, start_ms, malformed: true, ..Simulate::default() };
+/// Lines of simulated traffic, some broken ones among them.
+fn traffic(events: u64) -> Vec<Vec<u8>> {
+    let settings = Simulate { seed: 7, events, weeks: 2, malformed: true, ..Simulate::default() };
     Simulation::new(settings).unwrap().collect()
+}
+
+/// An attack of this very minute, which the gate does not find too old: pushes denied until one is approved.
+fn push_fatigue(now_ms: i64) -> Vec<Vec<u8>> {
+    let line = |i: i64, outcome: &str| {
+        let time = now_ms - 60_000 + i * 1_000;
+        format!(
+            r#"{{"id":"fatigue-{i}","time":{time},"type":"auth.mfa",{outcome},"identity":{{"id":"tired","class":"workforce"}},"session":{{"id":"s-1"}},"source":{{"ip":"192.0.2.9"}}}}"#
+        )
+        .into_bytes()
+    };
+    let denied = r#""outcome":"failure","auth":{"method":"push","failure":"mfa_denied"}"#;
+    let mut lines: Vec<Vec<u8>> = (0..6).map(|i| line(i, denied)).collect();
+    lines.push(line(6, r#""outcome":"success","auth":{"method":"push"}"#));
+    lines
 }
 
 /// How many records of the events log, and how many dead letters, the decoders give for the input.
@@ -116,7 +131,8 @@ fn killed_in_the_middle_nothing_is_lost_and_nothing_doubled() {
     let settings = shared();
     let mut service = Service::install(&settings, &unique("service"), 4, "format: native, tenant: from_record, trust: control");
     let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
-    let lines = traffic(40_000, now_ms - 14 * 86_400_000);
+    let mut lines = traffic(40_000);
+    lines.extend(push_fatigue(now_ms));
     let (records, dead) = expected(&lines);
     assert!(records > 40_000 && dead > 0);
 
@@ -146,7 +162,7 @@ fn killed_in_the_middle_nothing_is_lost_and_nothing_doubled() {
     let mut published: Vec<String> =
         service.records(&service.names.verdicts).into_iter().map(|(_, value)| String::from_utf8(value).unwrap()).collect();
     published.sort();
-    assert!(published.len() > 50, "{} outputs", published.len());
+    assert!(published.len() > 20, "{} outputs", published.len());
     assert!(published.iter().any(|l| l.contains("\"jws\"")), "no signed request among {} outputs", published.len());
     let again = scored_again(&service);
     let (only_published, only_again): (Vec<_>, Vec<_>) = (difference(&published, &again), difference(&again, &published));
