@@ -13,6 +13,7 @@ use anyhow::Context;
 use portcullis_connectors::kafka::{
     Batch, CommitFault, KafkaFault, Recovery, Settings, Sink, SinkSettings, Source, SourceSettings, TopicPartition,
 };
+use portcullis_state::StateFault;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -250,11 +251,8 @@ fn publish(sink: &mut Sink, source: &Source, outbox: &Outbox, next: &[(TopicPart
 
 /// A restart of the worker cannot mend it: the process ends.
 pub fn is_final(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|e| e.downcast_ref::<KafkaFault>())
-        .any(|fault| !matches!(fault.recovery(), Some(Recovery::Retry | Recovery::Rotate)))
-        || error.chain().any(|e| e.downcast_ref::<NeedsOperator>().is_some())
+    let kafka = |fault: &KafkaFault| !matches!(fault.recovery(), Some(Recovery::Retry | Recovery::Rotate));
+    error.chain().any(|e| e.downcast_ref::<KafkaFault>().is_some_and(kafka) || e.is::<NeedsOperator>() || e.is::<StateFault>())
 }
 
 /// An error that only a person can mend.
