@@ -64,3 +64,25 @@ fn the_demo_tells_its_story_and_leaves_a_report() {
     assert!(page.contains("Against the truth") && page.contains("<polyline"), "{} bytes", page.len());
     assert!(!page.contains("http://") && !page.contains("https://") && !page.contains("<script"), "the page needs something from outside");
 }
+
+/// What was scored before is not lost to a mistyped name, nor an input to its own output folder.
+#[test]
+fn nothing_is_written_over_before_the_inputs_are_known_to_be_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, events) = (dir.path().join("out"), dir.path().join("events.ndjson"));
+    std::fs::write(&events, "{\"time\":1760000000000,\"type\":\"auth.login\",\"identity\":{\"id\":\"u\"}}\n").unwrap();
+    let score = |input: &std::path::Path| {
+        let done = std::process::Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .arg("score")
+            .arg(input)
+            .args(["--emit", "all", "--out"])
+            .arg(&out)
+            .output()
+            .unwrap();
+        (done.status.code(), std::fs::read_to_string(out.join("verdicts.ndjson")).unwrap_or_default())
+    };
+    let (code, first) = score(&events);
+    assert_eq!((code, first.lines().count()), (Some(0), 1));
+    assert_eq!(score(&dir.path().join("nosuch.ndjson")), (Some(1), first.clone()));
+    assert_eq!(score(&out.join("verdicts.ndjson")), (Some(64), first));
+}

@@ -10,12 +10,13 @@ use crate::progress::Progress;
 use crate::summary::Summary;
 use anyhow::Context;
 use portcullis_connectors::enrich::{Enricher, GeoSettings};
+use portcullis_connectors::file::FileReader;
 use portcullis_connectors::formats::{Format, Input};
 use portcullis_core::event::{Event, Origin};
 use portcullis_core::policy::{Policy, parse};
 use portcullis_core::record::Output;
 use portcullis_core::text::Text;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -90,6 +91,7 @@ fn format_by_name(name: &str) -> Result<Format, String> {
 
 pub fn run(args: Args) -> Result<(), Failure> {
     let stop = stop_on_signal()?;
+    check_inputs(&args)?;
     let mut files = OutputFiles::create(args.out.as_deref())?;
     let progress = Progress::start("scored", &args.events);
     let summary = score(&args, &stop, &progress, &mut files, &mut |_| ())?;
@@ -99,6 +101,24 @@ pub fn run(args: Args) -> Result<(), Failure> {
         true => Err(Failure::Interrupted),
         false => Ok(()),
     }
+}
+
+/// Before anything is written over: every input can be read, and none of them lies where the outputs go.
+fn check_inputs(args: &Args) -> Result<(), Failure> {
+    let out = args.out.as_ref().and_then(|dir| dir.canonicalize().ok());
+    for name in args.events.iter().chain(&args.inventory).filter(|name| *name != "-") {
+        // A pipe is not touched: what is read of it here would be missing later.
+        if std::fs::metadata(name).map_or(true, |m| m.is_dir() || m.is_file()) {
+            FileReader::open(name)?;
+        }
+        let folder = Path::new(name).canonicalize().ok().and_then(|path| path.parent().map(Path::to_owned));
+        if out.is_some() && folder == out {
+            return Err(Failure::Usage(format!(
+                "{name} lies in the output folder, whose files are written anew: choose another folder with --out"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The flag that Ctrl-C or a termination sets; the batch under way is finished first.
