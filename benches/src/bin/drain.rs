@@ -8,8 +8,8 @@
 //! transactions as in the service. The echo afterwards reads the same records and passes on as many, of the same mean size, as SCORE wrote.
 //! Both are counted in events (not records) per second of this process's CPU time, librdkafka's threads included.
 
-use portcullis::roles::Topics;
-use portcullis::roles::score::{Score, ScoreSettings};
+use portcullis::roles::score::Score;
+use portcullis::roles::{Place, Topics};
 use portcullis::worker::{self, Outbox, Pace, Role};
 use portcullis_connectors::formats::{self, Format, Input, Item};
 use portcullis_connectors::kafka::{Batch, Settings, Sink, SinkSettings, Source, SourceSettings, Start, TopicPartition, topics};
@@ -123,14 +123,8 @@ fn load(settings: &Settings, names: &Topics, events: u64, seed: u64) -> Result<L
 fn drain_score(settings: &Settings, names: &Topics, records: u64) -> Result<Drained, Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let stop = AtomicBool::new(false);
-    let score = Score::new(ScoreSettings {
-        kafka: settings.clone(),
-        topics: names.clone(),
-        state: dir.path().to_owned(),
-        shared: Shared::new(StateOptions::with_memory(2 << 30)),
-        partitions: PARTITIONS,
-        encoding: Encoding::Json,
-    });
+    let place = Place { state: dir.path().to_owned(), shared: Shared::new(StateOptions::with_memory(2 << 30)), partitions: PARTITIONS };
+    let score = Score::new(settings, place, names.clone(), Encoding::Json);
     let mut drained = Drained { wall_s: 0.0, cpu_s: 0.0, transactions: 0, outputs: 0, output_bytes: 0 };
     let counting = Counting { role: score, stop: &stop, left: records, batch: 0, drained: &mut drained, began: None };
     let source = SourceSettings { instance: None, ..SourceSettings::new(format!("{}-score", names.events), "", &[&names.events]) };

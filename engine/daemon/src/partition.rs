@@ -52,8 +52,8 @@ pub enum ScoreValue<'a, 'e> {
     Control(&'a Control),
 }
 
-/// What all partitions have in common: a store that moves in batches, with the policy and the log's time.
-struct Kept<V: Value> {
+/// A partition of a log: a store that moves in batches, with the policy in force and the log's time.
+pub struct LogPartition<V: Value> {
     log: String,
     store: Partition<V>,
     active: ActivePolicy,
@@ -66,8 +66,12 @@ struct Kept<V: Value> {
     reached: i64,
 }
 
-impl<V: Value + Default> Kept<V> {
-    fn open(dir: &Path, shared: &Shared, log: &str, partition: i32, partitions: i32) -> Result<Kept<V>, StateFault> {
+impl<V: Value + Default> LogPartition<V> {
+    /// Opens the state of a partition, or begins one.
+    ///
+    /// # Errors
+    /// When the directory cannot be used or holds another partition's state.
+    pub fn open(dir: &Path, shared: &Shared, log: &str, partition: i32, partitions: i32) -> Result<LogPartition<V>, StateFault> {
         let identity = PartitionIdentity { log: log.to_owned(), partition, partitions, state_version: STATE_VERSION };
         let store = Partition::open(dir, shared, &identity)?;
         let (position, extra) = match store.meta() {
@@ -86,10 +90,14 @@ impl<V: Value + Default> Kept<V> {
             None => ActivePolicy::built_in(),
         };
         let committed = (!shared.is_temporary()).then(|| (active.clone(), extra.state.clone()));
-        Ok(Kept { log: log.to_owned(), store, active, state: extra.state, journal: extra.journal, committed, position, reached: position })
+        Ok(LogPartition { log: log.to_owned(), store, active, state: extra.state, journal: extra.journal, committed, position, reached: position })
     }
 
-    fn commit(&mut self, now: Instant) -> Result<(), StateFault> {
+    /// The batch was published: the state follows. Writes to disk about once a second.
+    ///
+    /// # Errors
+    /// When writing to disk fails; what was published stays published, and a restart replays it.
+    pub fn commit(&mut self, now: Instant) -> Result<(), StateFault> {
         self.position = self.reached;
         let extra = match &mut self.committed {
             Some(committed) => {
@@ -105,7 +113,8 @@ impl<V: Value + Default> Kept<V> {
         Ok(())
     }
 
-    fn abort(&mut self) {
+    /// The batch could not be published: the state is as before it.
+    pub fn abort(&mut self) {
         self.store.abort();
         if let Some(committed) = &self.committed {
             (self.active, self.state) = committed.clone();
@@ -113,7 +122,8 @@ impl<V: Value + Default> Kept<V> {
         self.reached = self.position;
     }
 
-    fn changes_digest(&mut self) -> String {
+    /// BLAKE3 over what the batch changed, in key order, hex.
+    pub fn changes_digest(&mut self) -> String {
         let mut hasher = blake3::Hasher::new();
         let mut bytes = Vec::new();
         for change in self.store.changed() {
@@ -128,86 +138,51 @@ impl<V: Value + Default> Kept<V> {
         }
         hasher.finalize().to_hex().to_string()
     }
-}
 
-macro_rules! kept {
-    ($type:ident) => {
-        impl $type {
-            /// The batch was published: the state follows. Writes to disk about once a second.
-            ///
-            /// # Errors
-            /// When writing to disk fails; what was published stays published, and a restart replays it.
-            pub fn commit(&mut self, now: Instant) -> Result<(), StateFault> {
-                self.0.commit(now)
-            }
+    /// The next record to read.
+    pub fn position(&self) -> i64 {
+        self.position
+    }
 
-            /// The batch could not be published: the state is as before it.
-            pub fn abort(&mut self) {
-                self.0.abort();
-            }
+    pub fn log_time(&self) -> Time {
+        self.state.log_time
+    }
 
-            /// The next record to read.
-            pub fn position(&self) -> i64 {
-                self.0.position
-            }
+    pub fn policy(&self) -> &ActivePolicy {
+        &self.active
+    }
 
-            pub fn log_time(&self) -> Time {
-                self.0.state.log_time
-            }
+    pub fn journal(&self) -> &JournalEnd {
+        &self.journal
+    }
 
-            pub fn policy(&self) -> &ActivePolicy {
-                &self.0.active
-            }
+    pub fn set_journal(&mut self, journal: JournalEnd) {
+        self.journal = journal;
+    }
 
-            pub fn journal(&self) -> &JournalEnd {
-                &self.0.journal
-            }
+    /// When something is to happen although no record comes, log time.
+    pub fn due(&self) -> Option<Time> {
+        self.store.next_timer_ms().map(Time)
+    }
 
-            pub fn set_journal(&mut self, journal: JournalEnd) {
-                self.0.journal = journal;
-            }
-
-            /// BLAKE3 over what the batch changed, in key order, hex.
-            pub fn changes_digest(&mut self) -> String {
-                self.0.changes_digest()
-            }
-
-            /// When something is to happen although no record comes, log time.
-            pub fn due(&self) -> Option<Time> {
-                self.0.store.next_timer_ms().map(Time)
-            }
-
-            /// Puts everything committed on disk.
-            ///
-            /// # Errors
-            /// When writing to disk fails.
-            pub fn close(self) -> Result<(), StateFault> {
-                self.0.store.close()
-            }
-        }
-    };
+    /// Puts everything committed on disk.
+    ///
+    /// # Errors
+    /// When writing to disk fails.
+    pub fn close(self) -> Result<(), StateFault> {
+        self.store.close()
+    }
 }
 
 /// A partition of the events log.
-pub struct ScorePartition(Kept<Profile>);
+pub type ScorePartition = LogPartition<Profile>;
 
-kept!(ScorePartition);
-
-impl ScorePartition {
-    /// Opens the state of a partition, or begins one.
-    ///
-    /// # Errors
-    /// When the directory cannot be used or holds another partition's state.
-    pub fn open(dir: &Path, shared: &Shared, log: &str, partition: i32, partitions: i32) -> Result<ScorePartition, StateFault> {
-        Kept::open(dir, shared, log, partition, partitions).map(ScorePartition)
-    }
-
+impl LogPartition<Profile> {
     /// Judges records, in order. A batch never spans two policies: it is cut where one comes.
     ///
     /// # Errors
     /// When the store cannot be read; `abort` then.
     pub fn apply(&mut self, records: &[ScoreRecord<'_, '_>], out: &mut Vec<Output>) -> Result<Counts, StateFault> {
-        let kept = &mut self.0;
         let mut counts = Counts::default();
         let mut entries: Vec<batch::Entry<'_, '_>> = Vec::with_capacity(records.len());
         for record in records {
@@ -217,17 +192,15 @@ impl ScorePartition {
             };
             entries.push(batch::Entry { position: record.position, key: record.key, event, is_first: record.is_first });
             if let ScoreValue::Control(Control::Policy(policy)) = record.value {
-                kept.judge(&mut entries, &mut counts, out)?;
-                kept.active.adopt(policy, &kept.log);
+                self.judge(&mut entries, &mut counts, out)?;
+                self.active.adopt(policy, &self.log);
             }
-            kept.reached = record.position.offset + 1;
+            self.reached = record.position.offset + 1;
         }
-        kept.judge(&mut entries, &mut counts, out)?;
+        self.judge(&mut entries, &mut counts, out)?;
         Ok(counts)
     }
-}
 
-impl Kept<Profile> {
     fn judge(&mut self, entries: &mut Vec<batch::Entry<'_, '_>>, counts: &mut Counts, out: &mut Vec<Output>) -> Result<(), StateFault> {
         for some in entries.chunks(JUDGED_AT_ONCE) {
             let now = batch::apply(self.active.policy(), &self.log, &mut self.state, &mut Overlay(&mut self.store), some, out)?;
@@ -240,40 +213,27 @@ impl Kept<Profile> {
 }
 
 /// A partition of the proposals log.
-pub struct GatePartition(Kept<GateState>);
+pub type GatePartition = LogPartition<GateState>;
 
-kept!(GatePartition);
-
-impl GatePartition {
-    /// Opens the state of a partition, or begins one.
-    ///
-    /// # Errors
-    /// When the directory cannot be used or holds another partition's state.
-    pub fn open(dir: &Path, shared: &Shared, log: &str, partition: i32, partitions: i32) -> Result<GatePartition, StateFault> {
-        Kept::open(dir, shared, log, partition, partitions).map(GatePartition)
-    }
-
+impl LogPartition<GateState> {
     /// Decides on records, in order.
     ///
     /// # Errors
     /// When the store cannot be read; `abort` then.
     pub fn apply(&mut self, records: &[(Position, &GateRecord<'_>)], out: &mut Vec<Output>) -> Result<(), StateFault> {
-        let kept = &mut self.0;
         let mut entries = Vec::with_capacity(records.len());
         for (position, record) in records {
             entries.push(gate::Entry { position: *position, tenant: gate::tenant_of(record), record });
             if let GateRecord::Control(Control::Policy(policy)) = record {
-                kept.decide(&mut entries, out)?;
-                kept.active.adopt(policy, &kept.log);
+                self.settle(&mut entries, out)?;
+                self.active.adopt(policy, &self.log);
             }
-            kept.reached = position.offset + 1;
+            self.reached = position.offset + 1;
         }
-        kept.decide(&mut entries, out)
+        self.settle(&mut entries, out)
     }
-}
 
-impl Kept<GateState> {
-    fn decide(&mut self, entries: &mut Vec<gate::Entry<'_, '_>>, out: &mut Vec<Output>) -> Result<(), StateFault> {
+    fn settle(&mut self, entries: &mut Vec<gate::Entry<'_, '_>>, out: &mut Vec<Output>) -> Result<(), StateFault> {
         gate::apply(self.active.policy(), &mut self.state.log_time, &mut Overlay(&mut self.store), entries, out)?;
         entries.clear();
         Ok(())

@@ -6,7 +6,7 @@ mod log_role;
 pub mod recovery;
 pub mod score;
 
-pub use log_role::wall_clock;
+pub use log_role::{Place, wall_clock};
 
 use portcullis_connectors::kafka::topics::Names;
 use std::sync::Arc;

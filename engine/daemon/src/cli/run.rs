@@ -5,10 +5,10 @@ use super::score::stop_on_signal;
 use crate::config::{self, Config, Tenant, Trust};
 use crate::ingest::Ingest;
 use crate::jws::Signer;
-use crate::roles::Topics;
-use crate::roles::gate::{Gate, GateSettings};
+use crate::roles::gate::Gate;
 use crate::roles::ingest::{IngestRole, IngestSettings, InputTopic};
-use crate::roles::score::{Score, ScoreSettings};
+use crate::roles::score::Score;
+use crate::roles::{Place, Topics};
 use crate::worker::{self, Pace, Role};
 use anyhow::Context;
 use portcullis_connectors::enrich::{Enricher, GeoSettings};
@@ -228,34 +228,23 @@ impl Service<'_> {
         Ok((source, IngestRole::new(settings, ingest)?))
     }
 
+    fn place(&self, partitions: i32) -> Place {
+        Place { state: self.config.state.directory.clone(), shared: self.shared.clone(), partitions }
+    }
+
     fn score(&self) -> anyhow::Result<(SourceSettings, Score)> {
         let topics = self.topics();
         let source = self.source("score", &[&topics.events]);
-        let settings = ScoreSettings {
-            kafka: self.kafka.clone(),
-            topics,
-            state: self.config.state.directory.clone(),
-            shared: self.shared.clone(),
-            partitions: self.config.topics.partitions as i32,
-            encoding: self.encoding(),
-        };
-        Ok((source, Score::new(settings)))
+        let place = self.place(self.config.topics.partitions as i32);
+        Ok((source, Score::new(&self.kafka, place, topics, self.encoding())))
     }
 
     fn gate(&self) -> anyhow::Result<(SourceSettings, Gate)> {
         let topics = self.topics();
         let source = self.source("gate", &[&topics.proposals]);
         let partitions = plan_of(self.config).iter().find(|t| *t.name == *topics.proposals).map_or(1, |t| t.partitions);
-        let settings = GateSettings {
-            kafka: self.kafka.clone(),
-            topics,
-            state: self.config.state.directory.clone(),
-            shared: self.shared.clone(),
-            partitions,
-            encoding: self.encoding(),
-            signer: self.signer.clone().context("the gate has no signing key")?,
-        };
-        Ok((source, Gate::new(settings)))
+        let signer = self.signer.clone().context("the gate has no signing key")?;
+        Ok((source, Gate::new(&self.kafka, self.place(partitions), topics, self.encoding(), signer)))
     }
 }
 
