@@ -178,7 +178,7 @@ fn an_aborted_transaction_leaves_no_trace_and_its_input_is_read_again() {
     let back = batch.first_offsets();
     sink.abort().unwrap();
     assert_eq!(sink.rotations(), 1, "an abort replaces the producer");
-    source.seek(&back).unwrap();
+    source.rewind(&back).unwrap();
     drain(&mut source, &mut sink, &output, 100);
     assert_values(&settings, &output, (0..100).collect::<Vec<_>>());
 }
@@ -201,7 +201,7 @@ fn a_worker_lost_in_the_middle_of_a_transaction_leaves_each_output_once() {
         pass_on(&mut sink, &batch, &output);
         sink.commit(&batch.next_offsets(), &source).unwrap();
         // A second batch, not committed: of the rest, or of the first again.
-        source.seek(&batch.first_offsets()).unwrap();
+        source.rewind(&batch.first_offsets()).unwrap();
         receive(&mut source, &mut batch);
         sink.begin().unwrap();
         pass_on(&mut sink, &batch, &output);
@@ -325,7 +325,7 @@ fn rebalances_lose_and_double_nothing() {
                 Err(CommitFault::Fenced(fault)) => panic!("{fault}"),
                 Err(_) => {
                     sink.abort().unwrap();
-                    source.seek(&batch.first_offsets()).unwrap();
+                    source.rewind(&batch.first_offsets()).unwrap();
                 }
             }
         }

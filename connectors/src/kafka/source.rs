@@ -296,12 +296,21 @@ impl Source {
         Ok(super::context::partitions_of(&list))
     }
 
-    /// Reads on from these offsets: after an abort, from where the batch began. What was fetched and not received is dropped.
+    /// Reads on from these offsets, after an abort from where the batch began. What was fetched and not received is dropped. Of a partition
+    /// that the group has taken away meanwhile nothing is read: its next owner starts where the group has committed.
     ///
     /// # Errors
-    /// A partition that was not started.
-    pub fn seek(&mut self, to: &[(TopicPartition, i64)]) -> Result<(), KafkaFault> {
-        self.fetcher.seek(to)
+    /// Of the client.
+    pub fn rewind(&mut self, to: &[(TopicPartition, i64)]) -> Result<(), KafkaFault> {
+        if self.assignment_lost() {
+            return Ok(());
+        }
+        let started = self.started()?;
+        let ours: Vec<_> = to.iter().filter(|(at, _)| started.contains(at)).cloned().collect();
+        match ours.is_empty() {
+            true => Ok(()),
+            false => self.fetcher.seek(&ours),
+        }
     }
 
     /// Stops delivery of these partitions until [`resume`](Self::resume); what was fetched is fetched again then.

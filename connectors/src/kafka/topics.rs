@@ -8,7 +8,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// The gate's log: low volume, few partitions (the key is the tenant).
@@ -344,7 +344,21 @@ pub fn apply(settings: &Settings, plan: &[Topic]) -> Result<Applied, ApplyFault>
             }
         }
     }
+    await_known(settings, &applied.created)?;
     Ok(applied)
+}
+
+/// Waits until the brokers know the new topics: the controller answers before they have heard of them, and whoever comes next would be
+/// told that the topics are missing.
+fn await_known(settings: &Settings, created: &[String]) -> Result<(), KafkaFault> {
+    let names: Vec<&str> = created.iter().map(String::as_str).collect();
+    let began = Instant::now();
+    loop {
+        match connect::connect_check(settings, &names, ADMIN_MAX) {
+            Err(KafkaFault::MissingTopics { .. }) if began.elapsed() < ADMIN_MAX => std::thread::sleep(Duration::from_millis(100)),
+            known => return known.map(drop),
+        }
+    }
 }
 
 fn admin(settings: &Settings) -> Result<AdminClient<ClientEvents>, KafkaFault> {

@@ -90,7 +90,16 @@ impl<V: Value + Default> LogPartition<V> {
             None => ActivePolicy::built_in(),
         };
         let committed = (!shared.is_temporary()).then(|| (active.clone(), extra.state.clone()));
-        Ok(LogPartition { log: log.to_owned(), store, active, state: extra.state, journal: extra.journal, committed, position, reached: position })
+        Ok(LogPartition {
+            log: log.to_owned(),
+            store,
+            active,
+            state: extra.state,
+            journal: extra.journal,
+            committed,
+            position,
+            reached: position,
+        })
     }
 
     /// The batch was published: the state follows. Writes to disk about once a second.

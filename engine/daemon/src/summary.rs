@@ -6,6 +6,7 @@ use portcullis_core::record::Output;
 use portcullis_core::verdict::Level;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Instant;
 
 /// Types of ignored records that are told apart; the rest are counted as one.
@@ -22,6 +23,8 @@ pub struct Summary {
     pub ignored: u64,
     pub ignored_by_type: BTreeMap<String, u64>,
     pub events_by_type: BTreeMap<&'static str, u64>,
+    /// Events whose `source.ip` is no address: judged all the same, but they teach nothing about a source.
+    pub source_ip_unusable: u64,
     pub verdicts: u64,
     pub verdicts_by_level: BTreeMap<&'static str, u64>,
     /// Verdicts that name the signal among their reasons.
@@ -46,6 +49,7 @@ impl Default for Summary {
             ignored: 0,
             ignored_by_type: BTreeMap::new(),
             events_by_type: BTreeMap::new(),
+            source_ip_unusable: 0,
             verdicts: 0,
             verdicts_by_level: BTreeMap::new(),
             verdicts_by_signal: BTreeMap::new(),
@@ -65,6 +69,7 @@ impl Summary {
     pub fn event(&mut self, event: &Event<'_>) {
         self.read += 1;
         *self.events_by_type.entry(event.kind.name()).or_default() += 1;
+        self.source_ip_unusable += u64::from(event.ip().is_some_and(|ip| ip.parse::<IpAddr>().is_err()));
     }
 
     pub fn dead_letter(&mut self) {
@@ -112,6 +117,23 @@ impl Summary {
             }
             Output::Decision(decision) => *self.decisions_by_end.entry(decision.end.name()).or_default() += 1,
             Output::Proposal(_) | Output::ToGate(_) => {}
+        }
+    }
+
+    /// Says on the log what came of a run, and loudly if nothing did.
+    pub fn log(&self) {
+        let Summary { read, scored, ignored, duplicates, dead_letters, verdicts, requests, .. } = *self;
+        tracing::info!(read, scored, ignored, duplicates, dead_letters, verdicts, requests, "done");
+        if self.source_ip_unusable > 0 {
+            tracing::warn!(
+                "source.ip is no address in {} events: they were judged, but teach nothing about a source",
+                self.source_ip_unusable
+            );
+        }
+        if read > 0 && scored == 0 {
+            tracing::warn!(
+                "nothing was scored: dead-letter.ndjson says what was wrong with each record, ignored_by_type in summary.json what was passed over"
+            );
         }
     }
 

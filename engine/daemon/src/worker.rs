@@ -154,7 +154,7 @@ enum Published {
     Yes,
     /// Nothing of it is visible: the same batch again.
     No,
-    /// The group has given our partitions to others.
+    /// Nothing of it is visible, and the group may have given our partitions to others.
     Lost,
 }
 
@@ -201,10 +201,14 @@ pub fn run<R: Role>(
         }
         match publish(&mut sink, &source, &outbox, &batch.next_offsets())? {
             Published::Yes => role.commit()?,
-            Published::Lost => role.abort(),
+            // The partitions may still be ours: a generation that ended between asking for it and committing says nothing about them.
+            Published::Lost => {
+                role.abort();
+                source.rewind(&batch.first_offsets())?;
+            }
             Published::No => {
                 role.abort();
-                source.seek(&batch.first_offsets())?;
+                source.rewind(&batch.first_offsets())?;
                 std::thread::sleep(BACKOFF);
             }
         }
@@ -229,7 +233,7 @@ fn publish(sink: &mut Sink, source: &Source, outbox: &Outbox, next: &[(TopicPart
         Ok(_) => Ok(Published::Yes),
         Err(CommitFault::Fenced(fault)) => Err(fault.into()),
         Err(CommitFault::AssignmentLost { reason }) => {
-            tracing::warn!(reason, "the partitions were given to others before the commit: nothing was written");
+            tracing::warn!(reason, "the group has moved on before the commit: nothing was written");
             sink.abort()?;
             Ok(Published::Lost)
         }

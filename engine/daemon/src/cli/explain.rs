@@ -133,10 +133,18 @@ fn one(text: &mut String, v: &Verdict) -> std::fmt::Result {
 /// What would have changed the level, by the default borders of the score.
 fn borders(v: &Verdict) -> String {
     let next = [(Level::Medium, 25.0), (Level::High, 50.0), (Level::Critical, 75.0)].into_iter().find(|(level, _)| *level > v.level);
-    let leading = v.reasons.first().filter(|r| r.db > 0.0);
-    let without = leading.map(|r| format!("without {} it would be {:.1} dB", r.signal, v.evidence_db - r.db));
+    let without =
+        v.reasons.first().filter(|r| r.db > 0.0).map(|r| format!("without {} it would be {:.1} dB", r.signal, without_leading(v)));
     let more = next.map(|(level, score)| format!("{level} begins at {:+.1} dB by the default borders", (score - 50.0) / 2.5));
     [without, more].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// The sum without its strongest reason. What is left of that reason's family moves up: the second would count whole and not half, the third
+/// half and not a quarter, so each counts for twice what it does now.
+fn without_leading(v: &Verdict) -> f64 {
+    let Some((leading, others)) = v.reasons.split_first() else { return v.evidence_db };
+    let family: f64 = others.iter().filter(|r| r.family == leading.family && r.db > 0.0).map(|r| r.db).sum();
+    (v.evidence_db - leading.db + family).max(v.prior_db)
 }
 
 fn short(digest: &str) -> &str {

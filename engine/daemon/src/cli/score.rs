@@ -97,6 +97,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let summary = score(&args, &stop, &progress, &mut files, &mut |_| ())?;
     progress.finish();
     files.finish(&summary)?;
+    summary.log();
     match summary.interrupted {
         true => Err(Failure::Interrupted),
         false => Ok(()),

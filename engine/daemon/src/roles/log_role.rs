@@ -184,11 +184,17 @@ where
     }
 
     /// Decides on a batch: `write` puts a partition's outputs into the outbox, the journal record follows them.
-    pub fn apply(&mut self, batch: &Batch, outbox: &mut Outbox, mut write: impl FnMut(i32, Vec<Output>, &mut Outbox)) -> anyhow::Result<()> {
+    pub fn apply(
+        &mut self,
+        batch: &Batch,
+        outbox: &mut Outbox,
+        mut write: impl FnMut(i32, Vec<Output>, &mut Outbox),
+    ) -> anyhow::Result<()> {
         for records in batch.partitions() {
             let number = records.at().partition;
             let borrowed: Vec<Borrowed<'_>> = records.records().map(|r| Borrowed::of(number, r)).collect();
-            let live = self.owned.get_mut(&number).with_context(|| format!("{}[{number}]: a record of a partition that is not ours", self.log))?;
+            let live =
+                self.owned.get_mut(&number).with_context(|| format!("{}[{number}]: a record of a partition that is not ours", self.log))?;
             let (outputs, journal) = live.decide(&borrowed)?;
             write(number, outputs, outbox);
             let (bytes, digest) = journal_bytes(&journal);
