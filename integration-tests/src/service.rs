@@ -56,6 +56,10 @@ impl Service {
         service
     }
 
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -69,9 +73,31 @@ impl Service {
     /// # Panics
     /// If it fails, with what it said.
     pub fn cli(&self, args: &[&str]) -> String {
-        let done = Command::new(binary()).args(args).output().expect("running portcullis");
-        assert!(done.status.success(), "portcullis {}: {}\n{}", args.join(" "), done.status, String::from_utf8_lossy(&done.stderr));
-        String::from_utf8_lossy(&done.stdout).into_owned()
+        self.cli_in(args, &[])
+    }
+
+    /// The same with a larger environment.
+    ///
+    /// # Panics
+    /// If it fails, with what it said.
+    pub fn cli_in(&self, args: &[&str], environment: &[(String, String)]) -> String {
+        let (is_fine, said) = self.try_cli_in(args, environment);
+        assert!(is_fine, "portcullis {}: {said}", args.join(" "));
+        said
+    }
+
+    /// Runs a command to its end: whether it succeeded, and what it printed; what it complained of, too, if it did not.
+    ///
+    /// # Panics
+    /// If it cannot be run.
+    pub fn try_cli_in(&self, args: &[&str], environment: &[(String, String)]) -> (bool, String) {
+        let environment = environment.iter().map(|(name, value)| (name, value));
+        let done = Command::new(binary()).args(args).envs(environment).output().expect("running portcullis");
+        let mut said = String::from_utf8_lossy(&done.stdout).into_owned();
+        if !done.status.success() {
+            said.push_str(&String::from_utf8_lossy(&done.stderr));
+        }
+        (done.status.success(), said)
     }
 
     /// Starts all three roles.
@@ -79,11 +105,22 @@ impl Service {
     /// # Panics
     /// If the process cannot be started, or one runs already.
     pub fn start(&mut self) {
+        self.start_with(&[], &[]);
+    }
+
+    /// The same with more arguments and a larger environment.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn start_with(&mut self, args: &[&str], environment: &[(String, String)]) {
         assert!(self.process.is_none(), "it runs already");
         self.starts += 1;
         let log = File::create(self.path(&format!("run-{}.log", self.starts))).expect("the log file");
         let child = Command::new(binary())
-            .args(["run", "--config", &self.shown("portcullis.yaml"), "--instance", "test"])
+            .args(["run", "--config", &self.shown("portcullis.yaml")])
+            .args(if args.contains(&"--instance") { Vec::new() } else { vec!["--instance", "test"] })
+            .args(args)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -93,7 +93,7 @@ struct Bench {
 
 impl Bench {
     fn open(dir: &Path, shared: &Shared) -> Result<Bench, Box<dyn Error>> {
-        let identity = PartitionIdentity { log: "measure".into(), partition: 0, partitions: 1, state_version: 1 };
+        let identity = PartitionIdentity { log: "measure".into(), partition: 0, partitions: 1, state_version: 1, oldest_state_version: 1 };
         Ok(Bench { partition: Partition::open(dir, shared, &identity)?, position: 0, slots: Vec::new() })
     }
 

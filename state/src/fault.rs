@@ -51,7 +51,7 @@ impl StateFault {
             || text.contains("quota exceeded")
         {
             StateFault::Full { dir, doing, source }
-        } else if source.kind() == rocksdb::ErrorKind::Corruption {
+        } else if source.kind() == rocksdb::ErrorKind::Corruption || (text.contains(".sst") && text.contains("No such file")) {
             StateFault::Corrupt { dir, what: format!("{doing}: {}", source.into_string()) }
         } else {
             StateFault::Io { dir, doing, source: Box::new(source) }

@@ -12,8 +12,11 @@ pub struct PartitionIdentity {
     pub partition: i32,
     /// Partitions of the log, fixed for its life: with another number the same keys live elsewhere.
     pub partitions: i32,
-    /// Version of the stored form of the values and of [`Meta::extra`](crate::Meta), raised by the caller when old bytes cannot be read any more.
+    /// Version of the stored form of the values and of [`Meta::extra`](crate::Meta), raised by the caller with every change of either.
     pub state_version: u32,
+    /// The oldest version that the caller still reads. What is found between the two is taken over, and stands as `state_version` from the
+    /// next flush on, so that an older release refuses it.
+    pub oldest_state_version: u32,
 }
 
 /// Version of the rows of this crate ([`layout`](crate::layout)), as `state_version` is the caller's.
@@ -30,8 +33,8 @@ impl PartitionIdentity {
         out
     }
 
-    /// Whether `recorded`, the row found in `dir`, is this identity.
-    pub(crate) fn check(&self, recorded: &[u8], dir: &Path) -> Result<(), StateFault> {
+    /// Whether `recorded`, the row found in `dir`, is this identity; the state version that it names.
+    pub(crate) fn check(&self, recorded: &[u8], dir: &Path) -> Result<u32, StateFault> {
         let (Some((head, log)), dir) = (recorded.split_at_checked(16), dir.to_path_buf()) else {
             return Err(StateFault::Corrupt { dir: dir.into(), what: "the identity row is shorter than 16 bytes".into() });
         };
@@ -49,14 +52,16 @@ impl PartitionIdentity {
         if partitions != self.partitions {
             return mismatch("number of partitions", partitions.to_string(), self.partitions.to_string());
         }
-        for (what, found, wanted) in [("layout", word(0), LAYOUT_VERSION), ("state", word(4), self.state_version)] {
+        let versions =
+            [("layout", word(0), LAYOUT_VERSION, LAYOUT_VERSION), ("state", word(4), self.oldest_state_version, self.state_version)];
+        for (what, found, oldest, wanted) in versions {
             if found > wanted {
                 return Err(StateFault::NewerState { dir, what, found, wanted });
             }
-            if found < wanted {
+            if found < oldest {
                 return Err(StateFault::OlderState { dir, what, found, wanted });
             }
         }
-        Ok(())
+        Ok(word(4))
     }
 }

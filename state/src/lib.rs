@@ -21,6 +21,7 @@
 //!
 //! `tests/crash.rs` kills a writer at random instants and checks every value against the position found.
 
+pub mod checkpoint;
 mod fault;
 mod hot;
 mod identity;

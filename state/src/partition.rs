@@ -88,6 +88,11 @@ impl<V: Value> Partition<V> {
         self.meta.as_ref()
     }
 
+    /// State version of what was found at the opening: that of the identity, or an older one that its caller reads.
+    pub fn found_version(&self) -> u32 {
+        self.store.found_version
+    }
+
     // ---- within a batch
 
     /// The slot of `key` in the running batch, the same for the same key; loads the value if need be.
@@ -403,6 +408,18 @@ impl<V: Value> Partition<V> {
     pub fn persist(&mut self) -> Result<(), StateFault> {
         self.flush()?;
         self.store.persist()
+    }
+
+    /// Flushes, and has it put on disk in the background.
+    pub fn start_persist(&mut self) -> Result<(), StateFault> {
+        self.flush()?;
+        self.store.start_persist()
+    }
+
+    /// What [`start_persist`](Partition::start_persist) began is under way still.
+    pub fn is_persisting(&mut self) -> Result<bool, StateFault> {
+        self.store.poll_persisted()?;
+        Ok(self.store.is_persisting())
     }
 
     /// Persists and closes: a planned restart replays nothing. A running batch is dropped.

@@ -29,6 +29,10 @@ pub(crate) struct Store {
     db: DB,
     pub dir: PathBuf,
     without_log: WriteOptions,
+    /// State version of what was found at the opening.
+    pub found_version: u32,
+    /// The identity row that the next write brings along: what was found is of an older state version.
+    raised: Option<Vec<u8>>,
     /// Handed to RocksDB.
     written: Option<Stand>,
     /// On its way to disk.
@@ -52,10 +56,25 @@ impl Store {
         let db = DB::open_cf_descriptors(&options, dir, [family]).map_err(|e| StateFault::of(dir, "opening the state", e))?;
         let mut without_log = WriteOptions::default();
         without_log.disable_wal(true);
-        let mut store = Store { db, dir: dir.into(), without_log, written: None, persisting: None, persisted: None, persisted_log_time_ms };
+        let mut store = Store {
+            db,
+            dir: dir.into(),
+            without_log,
+            written: None,
+            persisting: None,
+            persisted: None,
+            persisted_log_time_ms,
+            found_version: identity.state_version,
+            raised: None,
+        };
 
-        match store.get(IDENTITY)? {
-            Some(recorded) => identity.check(&recorded, dir)?,
+        let recorded = store.get(IDENTITY)?.map(|row| row.to_vec());
+        match recorded {
+            Some(recorded) => {
+                let found = identity.check(&recorded, dir)?;
+                store.found_version = found;
+                store.raised = (found != identity.state_version).then(|| identity.encode());
+            }
             None => store.record_identity(identity)?,
         }
         let meta = match store.get(META)? {
@@ -108,7 +127,11 @@ impl Store {
     pub fn write(&mut self, mut batch: WriteBatch, meta: &Meta) -> Result<(), StateFault> {
         self.check_background()?;
         batch.put(META, meta.encode());
+        if let Some(identity) = &self.raised {
+            batch.put(IDENTITY, identity);
+        }
         self.db.write_opt(batch, &self.without_log).map_err(|e| self.fault("writing the state", e))?;
+        self.raised = None;
         self.written = Some(Stand { position: meta.position, log_time_ms: meta.log_time_ms });
         Ok(())
     }
@@ -119,7 +142,13 @@ impl Store {
         let errors = self.db.property_int_value(rocksdb::properties::BACKGROUND_ERRORS).map_err(|e| self.fault("asking for errors", e))?;
         match errors {
             None | Some(0) => Ok(()),
-            Some(errors) => Err(StateFault::Background { dir: self.dir.clone(), errors }),
+            // What stopped RocksDB, a damaged file among it, answers every later write.
+            Some(errors) => {
+                match self.db.write_opt(WriteBatch::default(), &self.without_log).map_err(|e| self.fault("writing the state", e)) {
+                    Err(fault @ StateFault::Corrupt { .. }) => Err(fault),
+                    _ => Err(StateFault::Background { dir: self.dir.clone(), errors }),
+                }
+            }
         }
     }
 
@@ -157,6 +186,10 @@ impl Store {
             self.set_persisted(self.persisting);
         }
         Ok(())
+    }
+
+    pub fn is_persisting(&self) -> bool {
+        self.persisting.is_some()
     }
 
     fn set_persisted(&mut self, stand: Option<Stand>) {

@@ -54,8 +54,11 @@ fn another_partitions_state_is_refused_and_named() {
     );
     assert!(opened_as(&dir, &PartitionIdentity { partition: 4, ..same.clone() }).contains("its partition is 3, wanted 4"));
     assert!(opened_as(&dir, &PartitionIdentity { partitions: 24, ..same.clone() }).contains("its number of partitions is 12, wanted 24"));
-    assert!(opened_as(&dir, &PartitionIdentity { state_version: 6, ..same.clone() }).contains("written by a newer release"));
-    let older = Partition::<Note>::open(&dir, &tiny(), &PartitionIdentity { state_version: 8, ..same }).err();
+    assert!(
+        opened_as(&dir, &PartitionIdentity { state_version: 6, oldest_state_version: 6, ..same.clone() })
+            .contains("written by a newer release")
+    );
+    let older = Partition::<Note>::open(&dir, &tiny(), &PartitionIdentity { state_version: 8, oldest_state_version: 8, ..same }).err();
     assert!(
         matches!(older, Some(StateFault::OlderState { found: 7, wanted: 8, .. })),
         "the caller can tell it from the rest, to migrate or replay"

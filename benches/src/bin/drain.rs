@@ -10,6 +10,7 @@
 
 use portcullis::roles::score::Score;
 use portcullis::roles::{Place, Topics};
+use portcullis::status::Status;
 use portcullis::worker::{self, Outbox, Pace, Role};
 use portcullis_connectors::formats::{self, Format, Input, Item};
 use portcullis_connectors::kafka::{Batch, Settings, Sink, SinkSettings, Source, SourceSettings, Start, TopicPartition, topics};
@@ -123,7 +124,8 @@ fn load(settings: &Settings, names: &Topics, events: u64, seed: u64) -> Result<L
 fn drain_score(settings: &Settings, names: &Topics, records: u64) -> Result<Drained, Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let stop = AtomicBool::new(false);
-    let place = Place { state: dir.path().to_owned(), shared: Shared::new(StateOptions::with_memory(2 << 30)), partitions: PARTITIONS };
+    let shared = Shared::new(StateOptions::with_memory(2 << 30));
+    let place = Place::new(dir.path().to_owned(), shared, PARTITIONS, Status::default().worker("score", 0));
     let score = Score::new(settings, place, names.clone(), Encoding::Json);
     let mut drained = Drained { wall_s: 0.0, cpu_s: 0.0, transactions: 0, outputs: 0, output_bytes: 0 };
     let counting = Counting { role: score, stop: &stop, left: records, batch: 0, drained: &mut drained, began: None };
@@ -152,6 +154,10 @@ impl<R: Role> Role for Counting<'_, R> {
 
     fn release(&mut self, partitions: &[TopicPartition], lost: bool) -> anyhow::Result<()> {
         self.role.release(partitions, lost)
+    }
+
+    fn turn(&mut self, source: &mut Source) -> anyhow::Result<()> {
+        self.role.turn(source)
     }
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {

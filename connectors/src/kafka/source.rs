@@ -19,7 +19,7 @@ use rdkafka::bindings as rd;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeSet;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -356,6 +356,18 @@ impl Source {
             .consumer
             .fetch_watermarks(&at.topic, at.partition, timeout)
             .map_err(|e| KafkaFault::of(format!("reading the first and last offset of {at}"), &e))
+    }
+
+    /// One past the last record of a started partition that a `read_committed` consumer can read, as of its last fetch. Asks nobody.
+    pub fn heard_end(&self, at: &TopicPartition) -> Option<i64> {
+        let topic = CString::new(&*at.topic).ok()?;
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: the client lives as long as `self`, the topic's name is terminated, both offsets are ours.
+        let answer = unsafe {
+            let client = self.fetcher.consumer.client().native_ptr();
+            rd::rd_kafka_get_watermark_offsets(client, topic.as_ptr(), at.partition, &mut low, &mut high)
+        };
+        (answer == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
     }
 
     /// The id of the cluster, which source coordinates carry.

@@ -7,7 +7,7 @@ use crate::event::Class;
 use crate::hash::{Of, hash_parts};
 use crate::id::id;
 use crate::policy::{Budget, Policy, Protected};
-use crate::profile::STATE_VERSION;
+use crate::profile::{OLDEST_STATE_VERSION, STATE_VERSION};
 use crate::record::{Control, GateRecord, Output, Position};
 use crate::shelf::Shelf;
 use crate::subject::{Kind, SubjectRef};
@@ -69,10 +69,12 @@ impl GateState {
     /// What is wrong with the bytes.
     pub fn decode(bytes: &[u8]) -> Result<GateState, String> {
         match bytes.split_first() {
-            Some((version, rest)) if u32::from(*version) == STATE_VERSION => {
+            Some((version, rest)) if (OLDEST_STATE_VERSION..=STATE_VERSION).contains(&u32::from(*version)) => {
                 ciborium::from_reader(rest).map_err(|e| format!("gate state of {} bytes: {e}", bytes.len()))
             }
-            Some((version, _)) => Err(format!("gate state of version {version}, this engine reads {STATE_VERSION}")),
+            Some((version, _)) => {
+                Err(format!("gate state of version {version}, this engine reads {OLDEST_STATE_VERSION} to {STATE_VERSION}"))
+            }
             None => Err("empty gate state".to_owned()),
         }
     }

@@ -10,8 +10,12 @@ use crate::time::{DAY_MS, Time};
 use crate::verdict::{Centibans, Level, Name};
 use serde::{Deserialize, Serialize};
 
-/// Raised with every change of the layout; an older one is replayed from the log, a newer one refused.
+/// Stands before every value. Raised with every change of their layout, together with `decide::DECISION_VERSION` (the journal's digest of
+/// the state is over these bytes); a newer one is refused.
 pub const STATE_VERSION: u32 = 1;
+
+/// The oldest version that is read. What is older is thrown away and rebuilt from a checkpoint or the log.
+pub const OLDEST_STATE_VERSION: u32 = 1;
 
 /// Ids of the latest events, against repeats.
 const RECENT_MAX: usize = 8;
@@ -211,10 +215,12 @@ impl Profile {
     /// Reads the store's bytes back.
     pub fn decode(bytes: &[u8]) -> Result<Profile, String> {
         match bytes.split_first() {
-            Some((version, rest)) if u32::from(*version) == STATE_VERSION => {
+            Some((version, rest)) if (OLDEST_STATE_VERSION..=STATE_VERSION).contains(&u32::from(*version)) => {
                 postcard::from_bytes(rest).map_err(|e| format!("profile of {} bytes: {e}", bytes.len()))
             }
-            Some((version, _)) => Err(format!("profile of state version {version}, this engine reads {STATE_VERSION}")),
+            Some((version, _)) => {
+                Err(format!("profile of state version {version}, this engine reads {OLDEST_STATE_VERSION} to {STATE_VERSION}"))
+            }
             None => Err("empty profile".to_owned()),
         }
     }

@@ -88,6 +88,29 @@ pub enum Output {
     Decision(Box<ContainmentDecision>),
 }
 
+crate::named_enum! {
+    /// What a journal record stands for. All but `batch` name a range whose replay could not be verified, so that the audit chain says it.
+    pub enum JournalKind {
+        /// A batch was decided on and published.
+        Batch = "batch",
+        /// Another decision version had decided on the range: replayed by this one, unverified.
+        VersionBoundary = "version_boundary",
+        /// The replay of the range gave other digests, and an operator accepted that.
+        AcceptedDivergence = "accepted_divergence",
+        /// Records of the range, or their journal, were gone, and an operator accepted that.
+        AcceptedGap = "accepted_gap",
+        /// The group's offsets were missing or moved, and an operator accepted the journal's end, the range's, instead.
+        AcceptedOffsets = "accepted_offsets",
+    }
+}
+
+#[allow(clippy::derivable_impls)]
+impl Default for JournalKind {
+    fn default() -> Self {
+        JournalKind::Batch
+    }
+}
+
 /// One per partition and transaction: pins what was read and what was written.
 ///
 /// It is the recovery authority, the proof that a replay equals the original, and a link of the audit chain.
@@ -111,4 +134,9 @@ pub struct JournalRecord {
     pub state_digest: String,
     /// BLAKE3 of the journal record before this one, hex; empty for the first.
     pub previous: String,
+    #[serde(default)]
+    pub kind: JournalKind,
+    /// Why it is not a batch, in a sentence; empty for a batch.
+    #[serde(default)]
+    pub note: String,
 }

@@ -1,5 +1,6 @@
 //! The command line: one file a command, one visible list.
 
+mod checkpoint;
 mod demo;
 mod explain;
 mod gate;
@@ -46,6 +47,9 @@ enum Command {
     /// Show or create the topics.
     #[command(subcommand)]
     Topics(topics::TopicsCommand),
+    /// Show, verify or fetch checkpoints of the state.
+    #[command(subcommand)]
+    Checkpoint(checkpoint::CheckpointCommand),
     /// Export the keyed logs.
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -105,6 +109,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Run(args) => run::run(args),
         Command::Topics(command) => topics::run(command),
+        Command::Checkpoint(command) => checkpoint::run(command),
         Command::Log(command) => log::run(command),
         Command::Validate(args) => validate::run(args),
         Command::Config(command) => validate::config(command),

@@ -112,6 +112,20 @@ pub struct State {
     pub directory: PathBuf,
     /// Block cache and write buffers of all partitions together.
     pub cache_bytes: u64,
+    /// None: a lost directory is rebuilt from the log.
+    pub checkpoints: Option<Checkpoints>,
+}
+
+/// Where checkpoints of the state go.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Checkpoints {
+    /// `file:///a/folder`, `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`.
+    pub url: String,
+    pub every_ms: i64,
+    /// Of each partition, besides those of the last half hour.
+    pub keep: u32,
+    /// Options of `object_store` for that URL (`aws_endpoint`, ...), those of `options_file` already read from their files.
+    pub options: BTreeMap<String, Secret>,
 }
 
 #[derive(Clone, PartialEq, Debug)]

@@ -1,6 +1,7 @@
 //! The service and its command line: the shell around the pure core.
 
 pub mod active_policy;
+pub mod checkpointer;
 pub mod cli;
 pub mod config;
 pub mod embedded;
@@ -17,6 +18,7 @@ pub mod report;
 pub mod roles;
 pub mod shelf;
 pub mod signals_page;
+pub mod status;
 pub mod summary;
 pub mod truth;
 pub mod worker;

@@ -8,12 +8,26 @@ use portcullis_core::batch::{self, Counts, PartitionState};
 use portcullis_core::event::Event;
 use portcullis_core::gate::{self, GateState};
 use portcullis_core::profile::{Profile, STATE_VERSION};
-use portcullis_core::record::{Control, GateRecord, Output, PolicyRecord, Position};
+use portcullis_core::record::{Control, GateRecord, JournalKind, Output, PolicyRecord, Position};
 use portcullis_core::time::Time;
 use portcullis_state::{Meta, Partition, PartitionIdentity, Shared, StateFault, Value};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Instant;
+
+/// Version of a partition's directory: of the values and of [`Extra`]. Raised with every change of either; an older directory is read as
+/// far back as [`OLDEST_READ`], and stands as this version from its next flush on.
+///
+/// 1: the first. 2: `Extra::owed`.
+pub const STORED_VERSION: u32 = 2;
+pub const OLDEST_READ: u32 = 1;
+const _: () =
+    assert!(STATE_VERSION == 1, "the values changed: raise STORED_VERSION too, keep a fixture of the old bytes, then mend this line");
+
+/// The partition of a log whose state a directory or a checkpoint is.
+pub fn identity_of(log: &str, partition: i32, partitions: i32) -> PartitionIdentity {
+    PartitionIdentity { log: log.to_owned(), partition, partitions, state_version: STORED_VERSION, oldest_state_version: OLDEST_READ }
+}
 
 /// What is kept beside the values, in the same write.
 #[derive(Serialize, Deserialize, Default)]
@@ -21,6 +35,29 @@ struct Extra {
     policy: Option<PolicyRecord>,
     state: PartitionState,
     journal: JournalEnd,
+    owed: Vec<Unverified>,
+}
+
+impl Extra {
+    /// Reads the bytes of a directory of `version`.
+    fn decode(version: u32, bytes: &[u8]) -> Result<Extra, postcard::Error> {
+        if version == 1 {
+            let (policy, state, journal) = postcard::from_bytes(bytes)?;
+            return Ok(Extra { policy, state, journal, owed: Vec::new() });
+        }
+        postcard::from_bytes(bytes)
+    }
+}
+
+/// A range that was replayed and not verified: the journal is to say so before the next batch.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Unverified {
+    pub kind: JournalKind,
+    pub from: i64,
+    /// One past the last offset.
+    pub to: i64,
+    /// Why, in a sentence.
+    pub note: String,
 }
 
 /// The end of the journal as of the committed state.
@@ -59,6 +96,7 @@ pub struct LogPartition<V: Value> {
     active: ActivePolicy,
     state: PartitionState,
     journal: JournalEnd,
+    owed: Vec<Unverified>,
     /// As of the last commit, for `abort`; none of a temporary state, which has no way back and is never read again.
     committed: Option<(ActivePolicy, PartitionState)>,
     position: i64,
@@ -72,11 +110,10 @@ impl<V: Value + Default> LogPartition<V> {
     /// # Errors
     /// When the directory cannot be used or holds another partition's state.
     pub fn open(dir: &Path, shared: &Shared, log: &str, partition: i32, partitions: i32) -> Result<LogPartition<V>, StateFault> {
-        let identity = PartitionIdentity { log: log.to_owned(), partition, partitions, state_version: STATE_VERSION };
-        let store = Partition::open(dir, shared, &identity)?;
+        let store = Partition::open(dir, shared, &identity_of(log, partition, partitions))?;
         let (position, extra) = match store.meta() {
             Some(meta) => {
-                let extra = postcard::from_bytes::<Extra>(&meta.extra)
+                let extra = Extra::decode(store.found_version(), &meta.extra)
                     .map_err(|e| StateFault::Corrupt { dir: dir.into(), what: format!("the row beside the position: {e}") })?;
                 (meta.position, extra)
             }
@@ -96,6 +133,7 @@ impl<V: Value + Default> LogPartition<V> {
             active,
             state: extra.state,
             journal: extra.journal,
+            owed: extra.owed,
             committed,
             position,
             reached: position,
@@ -111,7 +149,12 @@ impl<V: Value + Default> LogPartition<V> {
         let extra = match &mut self.committed {
             Some(committed) => {
                 *committed = (self.active.clone(), self.state.clone());
-                let extra = Extra { policy: self.active.record().cloned(), state: self.state.clone(), journal: self.journal.clone() };
+                let extra = Extra {
+                    policy: self.active.record().cloned(),
+                    state: self.state.clone(),
+                    journal: self.journal.clone(),
+                    owed: self.owed.clone(),
+                };
                 // Writing into memory cannot fail, and no type here refuses to be written.
                 postcard::to_stdvec(&extra).unwrap_or_default()
             }
@@ -167,6 +210,61 @@ impl<V: Value + Default> LogPartition<V> {
 
     pub fn set_journal(&mut self, journal: JournalEnd) {
         self.journal = journal;
+    }
+
+    /// What the journal is still to say of the replay.
+    pub fn owed(&self) -> &[Unverified] {
+        &self.owed
+    }
+
+    /// The journal is to say this, too: one record a kind.
+    pub fn owe(&mut self, owed: Unverified) {
+        match self.owed.iter_mut().find(|known| known.kind == owed.kind) {
+            Some(known) => (known.from, known.to) = (known.from.min(owed.from), known.to.max(owed.to)),
+            None => self.owed.push(owed),
+        }
+    }
+
+    /// The journal has said it.
+    pub fn paid(&mut self) {
+        self.owed.clear();
+    }
+
+    /// Takes a position without deciding on what is before it, which is gone. `commit` then.
+    pub fn skip_to(&mut self, position: i64) {
+        self.reached = self.reached.max(position);
+    }
+
+    /// Writes to disk what is due, without a commit: to be called when idle.
+    ///
+    /// # Errors
+    /// When writing to disk fails.
+    pub fn flush_if_due(&mut self, now: Instant) -> Result<(), StateFault> {
+        self.store.flush_if_due(now).map(drop)
+    }
+
+    /// Has everything committed put on disk in the background.
+    ///
+    /// # Errors
+    /// When writing to disk fails.
+    pub fn start_persist(&mut self) -> Result<(), StateFault> {
+        self.store.start_persist()
+    }
+
+    /// That is under way still.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub fn is_persisting(&mut self) -> Result<bool, StateFault> {
+        self.store.is_persisting()
+    }
+
+    /// A copy of the committed state in `target`, which must not exist yet, by hard links where the file system is the same.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn checkpoint(&mut self, target: &Path) -> Result<(), StateFault> {
+        self.store.checkpoint(target)
     }
 
     /// When something is to happen although no record comes, log time.

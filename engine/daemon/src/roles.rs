@@ -3,10 +3,13 @@
 pub mod gate;
 pub mod ingest;
 mod log_role;
+mod owned;
 pub mod recovery;
 pub mod score;
+mod takeover;
 
-pub use log_role::{Place, wall_clock};
+pub use log_role::{Borrowed, Decides, Place, decide, wall_clock};
+pub use takeover::Turnstile;
 
 use portcullis_connectors::kafka::topics::Names;
 use std::sync::Arc;

@@ -21,10 +21,10 @@ use std::time::Duration;
 
 /// What differs between INGEST, SCORE and GATE.
 pub trait Role {
-    /// Partitions are ours from now on: bring their state to where the group has committed and start them.
+    /// Partitions are ours from now on: start them, or begin to bring their state to where the group has committed; `turn` starts them then.
     ///
     /// # Errors
-    /// When a partition cannot be brought to its committed offset; the error says what to do.
+    /// When a partition cannot be started; the error says what to do.
     fn assign(&mut self, source: &mut Source, partitions: &[TopicPartition]) -> anyhow::Result<()>;
 
     /// Partitions are others' from now on. `lost`: they have been for a while.
@@ -32,6 +32,15 @@ pub trait Role {
     /// # Errors
     /// When the state cannot be written to disk.
     fn release(&mut self, partitions: &[TopicPartition], lost: bool) -> anyhow::Result<()>;
+
+    /// Between two batches: what was begun aside may be done, and what is due now and then is looked after.
+    ///
+    /// # Errors
+    /// When Kafka cannot be asked or the state cannot be written.
+    fn turn(&mut self, source: &mut Source) -> anyhow::Result<()> {
+        let _ = source;
+        Ok(())
+    }
 
     /// Decides on a batch; what is to be written goes to the outbox.
     ///
@@ -75,6 +84,8 @@ const COMMITTED_MAX: Duration = Duration::from_secs(10);
 pub struct Outbox {
     bytes: Vec<u8>,
     records: Vec<OutRecord>,
+    /// To be committed beside those of the batch.
+    offsets: Vec<(TopicPartition, i64)>,
 }
 
 struct OutRecord {
@@ -113,6 +124,11 @@ impl Outbox {
         }
     }
 
+    /// Commits an offset in the same transaction, though no record of the partition is in the batch.
+    pub fn commit(&mut self, at: TopicPartition, offset: i64) {
+        self.offsets.push((at, offset));
+    }
+
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
@@ -128,6 +144,7 @@ impl Outbox {
 
     fn clear(&mut self) {
         self.bytes.clear();
+        self.offsets.clear();
         self.records.clear();
     }
 
@@ -174,6 +191,7 @@ pub fn run<R: Role>(
     let mut source = Source::open(settings, source)?;
     let (mut batch, mut outbox) = (Batch::new(), Outbox::default());
     while !stop.load(Ordering::Relaxed) {
+        role.turn(&mut source)?;
         let received = source.receive(&mut batch, pace.records_max, pace.at_most, IDLE_WAIT)?;
         for notice in &received.notices {
             tracing::warn!(?notice, "kafka");
@@ -199,7 +217,9 @@ pub fn run<R: Role>(
         } else {
             role.apply(&batch, &mut outbox)?;
         }
-        match publish(&mut sink, &source, &outbox, &batch.next_offsets())? {
+        let mut next = batch.next_offsets();
+        next.append(&mut outbox.offsets);
+        match publish(&mut sink, &source, &outbox, &next)? {
             Published::Yes => role.commit()?,
             // The partitions may still be ours: a generation that ended between asking for it and committing says nothing about them.
             Published::Lost => {
@@ -256,7 +276,11 @@ fn publish(sink: &mut Sink, source: &Source, outbox: &Outbox, next: &[(TopicPart
 /// A restart of the worker cannot mend it: the process ends.
 pub fn is_final(error: &anyhow::Error) -> bool {
     let kafka = |fault: &KafkaFault| !matches!(fault.recovery(), Some(Recovery::Retry | Recovery::Rotate));
-    error.chain().any(|e| e.downcast_ref::<KafkaFault>().is_some_and(kafka) || e.is::<NeedsOperator>() || e.is::<StateFault>())
+    // A damaged directory was thrown away when it was found so.
+    let state = |fault: &StateFault| !matches!(fault, StateFault::Corrupt { .. });
+    error.chain().any(|e| {
+        e.downcast_ref::<KafkaFault>().is_some_and(kafka) || e.is::<NeedsOperator>() || e.downcast_ref::<StateFault>().is_some_and(state)
+    })
 }
 
 /// An error that only a person can mend.

@@ -114,4 +114,6 @@ record! { Proposal {
     playbook, level, leading_signal, reason, evidence, dependents, planted, approval_required, mode, revert_after, step, source_ip,
 } }
 
-record! { JournalRecord { partition, from, to, log_time, policy, decision_version, outputs, outputs_digest, state_digest, previous } }
+record! { JournalRecord {
+    partition, from, to, log_time, policy, decision_version, outputs, outputs_digest, state_digest, previous, kind, note,
+} }

@@ -17,6 +17,7 @@ use portcullis_core::event::{
     AgentClass, AuthFailure, AuthMethod, CheckoutResult, Class, CredentialKind, EventType, IdentityStatus, Label, Network, Outcome,
     OutcomeStatus, Posture, WorkloadProof,
 };
+use portcullis_core::record::JournalKind;
 use portcullis_core::text::Text;
 use portcullis_core::time::{Span, Time};
 use portcullis_core::verdict::{Family, Level, Mode, Probability};
@@ -286,4 +287,5 @@ symbols!(
     Action,
     ApprovalState,
     DecisionEnd,
+    JournalKind,
 );

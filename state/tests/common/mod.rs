@@ -35,7 +35,7 @@ impl Value for Note {
 
 #[allow(dead_code)]
 pub fn identity() -> PartitionIdentity {
-    PartitionIdentity { log: "portcullis.events".into(), partition: 3, partitions: 12, state_version: 7 }
+    PartitionIdentity { log: "portcullis.events".into(), partition: 3, partitions: 12, state_version: 7, oldest_state_version: 7 }
 }
 
 /// Budgets so small that eviction, automatic writes of files and moves of the timers' horizon happen all the time.

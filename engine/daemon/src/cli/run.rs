@@ -2,13 +2,16 @@
 
 use super::Failure;
 use super::score::stop_on_signal;
+use crate::checkpointer::{self, Checkpointer};
 use crate::config::{self, Config, Tenant, Trust};
 use crate::ingest::Ingest;
 use crate::jws::Signer;
 use crate::roles::gate::Gate;
 use crate::roles::ingest::{IngestRole, IngestSettings, InputTopic};
+use crate::roles::recovery::matrix::Accept;
 use crate::roles::score::Score;
-use crate::roles::{Place, Topics};
+use crate::roles::{Place, Topics, Turnstile};
+use crate::status::Status;
 use crate::worker::{self, Pace, Role};
 use anyhow::Context;
 use portcullis_connectors::enrich::{Enricher, GeoSettings};
@@ -17,6 +20,7 @@ use portcullis_connectors::kafka::{Settings, SinkSettings, SourceSettings, conne
 use portcullis_schemas::Encoding;
 use portcullis_state::{Shared, StateOptions};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -34,6 +38,8 @@ pub struct Args {
     /// Name of this process among those of its role, the same after a restart; without it the host's name.
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
+    #[command(flatten)]
+    accept: Accept,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -97,8 +103,19 @@ pub fn run(args: Args) -> Result<(), Failure> {
         instance,
         signer,
         shared: Shared::new(StateOptions::with_memory(config.state.cache_bytes as usize)),
+        checkpointer: checkpointer_of(&config)?,
+        accept: args.accept,
+        status: Status::default(),
+        turnstile: Turnstile::default(),
     };
     service.run(args.role, &stop)
+}
+
+fn checkpointer_of(config: &Config) -> anyhow::Result<Option<Arc<Checkpointer>>> {
+    let Some(checkpoints) = &config.state.checkpoints else { return Ok(None) };
+    let every = Duration::from_millis(checkpoints.every_ms.unsigned_abs());
+    let checkpointer = Checkpointer::start(checkpointer::checkpoints_of(checkpoints)?, every).context("starting a thread")?;
+    Ok(Some(Arc::new(checkpointer)))
 }
 
 /// Says within seconds what is missing on the broker and which command mends it. Returns the cluster's id.
@@ -127,6 +144,10 @@ struct Service<'c> {
     instance: String,
     signer: Option<Signer>,
     shared: Shared,
+    checkpointer: Option<Arc<Checkpointer>>,
+    accept: Accept,
+    status: Status,
+    turnstile: Turnstile,
 }
 
 impl Service<'_> {
@@ -140,7 +161,7 @@ impl Service<'_> {
             }
             if role.includes(RoleName::Score) {
                 for number in 0..self.config.score.workers {
-                    threads.push(scope.spawn(move || self.keep_running("score", number, stop, |s| s.score())));
+                    threads.push(scope.spawn(move || self.keep_running("score", number, stop, |s| s.score(number))));
                 }
             }
             if role.includes(RoleName::Gate) {
@@ -225,17 +246,22 @@ impl Service<'_> {
         };
         let ingest = Ingest::new(Enricher::open(&geo)?);
         let settings = IngestSettings { kafka: self.kafka.clone(), topics: self.topics(), cluster: self.cluster.clone(), inputs };
-        Ok((source, IngestRole::new(settings, ingest)?))
+        Ok((source, IngestRole::new(settings, ingest, self.status.worker("ingest", 0))?))
     }
 
-    fn place(&self, partitions: i32) -> Place {
-        Place { state: self.config.state.directory.clone(), shared: self.shared.clone(), partitions }
+    fn place(&self, role: &'static str, worker: u32, partitions: i32) -> Place {
+        Place {
+            checkpointer: self.checkpointer.clone(),
+            accept: self.accept,
+            turnstile: self.turnstile.clone(),
+            ..Place::new(self.config.state.directory.clone(), self.shared.clone(), partitions, self.status.worker(role, worker))
+        }
     }
 
-    fn score(&self) -> anyhow::Result<(SourceSettings, Score)> {
+    fn score(&self, worker: u32) -> anyhow::Result<(SourceSettings, Score)> {
         let topics = self.topics();
         let source = self.source("score", &[&topics.events]);
-        let place = self.place(self.config.topics.partitions as i32);
+        let place = self.place("score", worker, self.config.topics.partitions as i32);
         Ok((source, Score::new(&self.kafka, place, topics, self.encoding())))
     }
 
@@ -244,7 +270,7 @@ impl Service<'_> {
         let source = self.source("gate", &[&topics.proposals]);
         let partitions = plan_of(self.config).iter().find(|t| *t.name == *topics.proposals).map_or(1, |t| t.partitions);
         let signer = self.signer.clone().context("the gate has no signing key")?;
-        Ok((source, Gate::new(&self.kafka, self.place(partitions), topics, self.encoding(), signer)))
+        Ok((source, Gate::new(&self.kafka, self.place("gate", 0, partitions), topics, self.encoding(), signer)))
     }
 }
 

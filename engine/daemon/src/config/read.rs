@@ -1,9 +1,10 @@
 //! From the document to the typed configuration.
 
 use super::{
-    Config, Encoding, FORMATS, Gate, GeoIp, Http, Ingest, Input, Kafka, Output, PolicyFile, Score, Secret, State, Tenant, Topics,
-    Transaction, Trust,
+    Checkpoints, Config, Encoding, FORMATS, Gate, GeoIp, Http, Ingest, Input, Kafka, Output, PolicyFile, Score, Secret, State, Tenant,
+    Topics, Transaction, Trust,
 };
+use crate::checkpointer;
 use portcullis_core::policy::yaml::{At, Map};
 use portcullis_core::time::Span;
 use std::collections::BTreeMap;
@@ -243,7 +244,7 @@ fn score(map: &Map<'_>, topics: &Topics) -> Score {
 }
 
 fn state(map: &Map<'_>) -> State {
-    let mut state = State { directory: PathBuf::from("./state"), cache_bytes: 512 << 20 };
+    let mut state = State { directory: PathBuf::from("./state"), cache_bytes: 512 << 20, checkpoints: None };
     let Some(section) = section(map, "state") else { return state };
     if let Some(directory) = path(&section, "directory") {
         state.directory = directory;
@@ -251,8 +252,38 @@ fn state(map: &Map<'_>) -> State {
     if let Some(bytes) = section.get("cache").and_then(|at| at.bytes(16 << 20..=1 << 40)) {
         state.cache_bytes = bytes;
     }
-    section.not_yet("checkpoints");
+    state.checkpoints = section.get("checkpoints").and_then(|at| checkpoints(&at));
     state
+}
+
+fn checkpoints(at: &At<'_>) -> Option<Checkpoints> {
+    let map = at.map()?;
+    let url_at = map.need("url");
+    let url = url_at.as_ref().and_then(|at| at.short_text(PATH_BYTES_MAX)).map(str::to_owned);
+    let mut options = BTreeMap::new();
+    if let Some(given) = map.get("options").and_then(|at| at.map()) {
+        for (name, at) in given.entries() {
+            if let Some(value) = at.scalar() {
+                options.insert(name.to_owned(), Secret::new(value));
+            }
+        }
+    }
+    if let Some(files) = map.get("options_file").and_then(|at| at.map()) {
+        for (name, at) in files.entries() {
+            let Some(value) = at.short_text(PATH_BYTES_MAX).and_then(|file| secret_file(&at, file)) else { continue };
+            if options.insert(name.to_owned(), value).is_some() {
+                at.fault_with("is in state.checkpoints.options too", "remove one of them");
+            }
+        }
+    }
+    let every = map.get("every").and_then(|at| at.span(Span(1_000)..=Span(24 * 60 * 60 * 1_000)));
+    let keep = map.get("keep").and_then(|at| at.count(1..=1_000));
+    let checkpoints = Checkpoints { url: url?, every_ms: every.map_or(60_000, |span| span.0), keep: keep.unwrap_or(3), options };
+    if let (Some(at), Err(fault)) = (url_at, checkpointer::checkpoints_of(&checkpoints)) {
+        at.fault(fault.to_string());
+        return None;
+    }
+    Some(checkpoints)
 }
 
 fn gate(map: &Map<'_>) -> Gate {

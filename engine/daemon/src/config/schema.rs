@@ -121,7 +121,32 @@ fn state() -> Value {
         "type": ["string", "integer"], "pattern": "^[0-9]+ *(B|KB|MB|GB|KiB|MiB|GiB)?$", "default": "512MiB",
         "description": "Memory for the stores of all partitions together",
     });
-    object("Where profiles are kept", &[], [("directory", with_default(text("A local folder"), "./state")), ("cache", cache)])
+    let every =
+        json!({ "type": ["string", "integer"], "pattern": "^[0-9]+(s|m|h)?$", "default": "60s", "description": "How often, a partition" });
+    let options = json!({
+        "type": "object", "description": "Options of the store over AWS_... of the environment: `aws_endpoint: http://127.0.0.1:9000`",
+        "additionalProperties": { "type": ["string", "number", "boolean"] },
+    });
+    let files = json!({
+        "type": "object", "description": "Options whose values stand in files: `aws_secret_access_key: /run/secrets/key`",
+        "additionalProperties": { "type": "string", "minLength": 1 },
+    });
+    let checkpoints = object(
+        "For whoever takes a partition over; without it a lost directory is rebuilt from the log",
+        &["url"],
+        [
+            ("url", text("file:///a/folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix")),
+            ("every", every),
+            ("keep", count("How many of each partition, besides those of the last half hour", 1, 1_000, 3)),
+            ("options", options),
+            ("options_file", files),
+        ],
+    );
+    object(
+        "Where profiles are kept",
+        &[],
+        [("directory", with_default(text("A local folder"), "./state")), ("cache", cache), ("checkpoints", checkpoints)],
+    )
 }
 
 fn gate() -> Value {

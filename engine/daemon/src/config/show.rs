@@ -2,7 +2,7 @@
 
 use super::read::FROM_RECORD;
 use super::secret::is_public_property;
-use super::{Config, Encoding, Tenant, Trust};
+use super::{Checkpoints, Config, Encoding, Secret, Tenant, Trust};
 use portcullis_core::policy::yaml::show_bytes;
 use portcullis_core::time::Span;
 use serde_json::{Map, Value, json};
@@ -76,12 +76,26 @@ pub(super) fn value(config: &Config) -> Value {
         "topics": { "prefix": topics.prefix, "partitions": topics.partitions, "replication": topics.replication },
         "ingest": { "inputs": inputs, "geoip": geoip },
         "score": { "group": score.group, "workers": score.workers, "transaction": transaction },
-        "state": { "directory": shown(&state.directory), "cache": show_bytes(state.cache_bytes) },
+        "state": with(
+            json!({ "directory": shown(&state.directory), "cache": show_bytes(state.cache_bytes) }),
+            "checkpoints",
+            state.checkpoints.as_ref().map(checkpoints),
+        ),
         "gate": with(gate_value, "signing_key_file", gate.signing_key_file.as_ref().map(shown)),
         "output": { "format": "native", "encoding": encoding },
         "policy": with(json!({}), "file", policy.file.as_ref().map(shown)),
         "http": { "listen": http.listen.to_string() },
     })
+}
+
+fn checkpoints(checkpoints: &Checkpoints) -> Value {
+    let shown = |(name, value): (&String, &Secret)| {
+        // A list of what is known, since any other may be a secret.
+        let is_public = ["region", "endpoint", "endpoint_url", "allow_http", "bucket"].iter().any(|end| name.ends_with(end));
+        (name.clone(), Value::from(if is_public { value.reveal() } else { REDACTED }))
+    };
+    let options: Map<String, Value> = checkpoints.options.iter().map(shown).collect();
+    json!({ "url": checkpoints.url, "every": Span(checkpoints.every_ms).to_string(), "keep": checkpoints.keep, "options": options })
 }
 
 fn with(mut map: Value, key: &str, value: Option<impl Into<Value>>) -> Value {

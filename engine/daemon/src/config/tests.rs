@@ -45,7 +45,7 @@ fn only_two_things_have_no_default() {
     assert_eq!(config.ingest, Ingest { inputs: vec![input], geoip: GeoIp::default() });
     let transaction = Transaction { at_most_ms: 20, records: 50_000 };
     assert_eq!(config.score, Score { group: "portcullis-score".into(), workers: 2, transaction });
-    assert_eq!(config.state, State { directory: "./state".into(), cache_bytes: 512 << 20 });
+    assert_eq!(config.state, State { directory: "./state".into(), cache_bytes: 512 << 20, checkpoints: None });
     assert_eq!(config.gate, Gate { signing_key_file: None, issuer: "portcullis".into(), audience: "portcullis-executor".into() });
     assert_eq!(
         (config.output.encoding, config.policy.file, config.http.listen.to_string().as_str()),
@@ -175,9 +175,10 @@ fn what_is_wrong_is_said() {
         ("ingest: { inputs: [ { format: okta } ] }", "c.yaml:1:21 ingest.inputs[0].topic: is missing, it is required"),
         ("score: { transaction: { at_most: 2s } }", "c.yaml:1:34 score.transaction.at_most: 2s is out of bounds: between 1ms and 1s"),
         ("state: { cache: 512M }", "c.yaml:1:17 state.cache: a size such as 512MiB, 2GiB or 64KiB is wanted here, found \"512M\""),
+        ("state: { checkpoints: { every: 60s } }", "c.yaml:1:23 state.checkpoints.url: is missing, it is required"),
         (
-            "state: { checkpoints: { every: 60s } }",
-            "c.yaml:1:10 state.checkpoints: this version does not support it yet, take it out, it would have no effect",
+            "state: { checkpoints: { url: ftp://there } }",
+            "c.yaml:1:30 state.checkpoints.url: \"ftp://there\": Unable to recognise URL \"ftp://there/\"; write file:///a/folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix",
         ),
         (
             "schema_registry: { url: x }",
@@ -317,6 +318,7 @@ fn sample(schema: &Value) -> Value {
 fn the_reader_knows_every_key_of_the_schema() {
     let mut value = sample(&schema());
     value["ingest"]["inputs"][0]["topic"] = Value::from("t");
+    value["state"]["checkpoints"]["url"] = Value::from("file:///a/folder");
     // JSON is YAML.
     let config = good(&value.to_string(), &[]);
     assert_eq!(config.topics, good(LEAST, &[]).topics);

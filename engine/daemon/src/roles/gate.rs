@@ -36,6 +36,10 @@ impl Role for Gate {
         self.partitions.release(partitions)
     }
 
+    fn turn(&mut self, source: &mut Source) -> anyhow::Result<()> {
+        self.partitions.turn(source)
+    }
+
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         let Gate { topics, encoding, signer, partitions } = self;
         partitions.apply(batch, outbox, |_, mut outputs, outbox| {

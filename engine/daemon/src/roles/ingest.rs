@@ -4,6 +4,7 @@ use super::Topics;
 use super::score::tenant_key;
 use crate::ingest::{Ingest, Ingested};
 use crate::inventory::Inventory;
+use crate::status::{Phase, WorkerStatus};
 use crate::worker::{NeedsOperator, Outbox, Role};
 use anyhow::{Context, bail};
 use portcullis_connectors::formats::{Fault, Format, Input};
@@ -15,11 +16,14 @@ use portcullis_core::text::Text;
 use portcullis_schemas::{decode_event, encode_event};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const KAFKA_MAX: Duration = Duration::from_secs(10);
 /// How often what other workers wrote to the inventory is read.
 const INVENTORY_LOOK: Duration = Duration::from_secs(5);
+/// How often positions are reported.
+const REPORT_EVERY: Duration = Duration::from_millis(500);
 
 /// An input topic: how its records are read and how far they are believed.
 #[derive(Clone, Debug)]
@@ -45,6 +49,12 @@ pub struct IngestRole {
     /// How far the inventory topic was read, by partition.
     inventory_read: BTreeMap<i32, i64>,
     looked: Instant,
+    status: Arc<WorkerStatus>,
+    /// Next record of each partition that was started, as of the last commit.
+    started: BTreeMap<TopicPartition, i64>,
+    /// The same as of the batch that is being published.
+    applied: Vec<(TopicPartition, i64)>,
+    reported: Instant,
 }
 
 impl IngestRole {
@@ -52,9 +62,19 @@ impl IngestRole {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn new(settings: IngestSettings, ingest: Ingest) -> anyhow::Result<IngestRole> {
+    pub fn new(settings: IngestSettings, ingest: Ingest, status: Arc<WorkerStatus>) -> anyhow::Result<IngestRole> {
         let reader = Reader::open(&settings.kafka)?;
-        let mut this = IngestRole { settings, ingest, reader, inventory_read: BTreeMap::new(), looked: Instant::now() };
+        let mut this = IngestRole {
+            settings,
+            ingest,
+            reader,
+            inventory_read: BTreeMap::new(),
+            looked: Instant::now(),
+            status,
+            started: BTreeMap::new(),
+            applied: Vec::new(),
+            reported: Instant::now(),
+        };
         this.read_inventory()?;
         Ok(this)
     }
@@ -63,7 +83,7 @@ impl IngestRole {
         self.looked = Instant::now();
         let topic = &self.settings.topics.inventory;
         for partition in 0..self.reader.partitions(topic)? {
-            let at = TopicPartition::new(std::sync::Arc::clone(topic), partition);
+            let at = TopicPartition::new(Arc::clone(topic), partition);
             let from = self.inventory_read.get(&partition).map_or(Start::Beginning, |offset| Start::At(*offset));
             let inventory: &mut Inventory = &mut self.ingest.inventory;
             let range = self.reader.read(&at, from, None, |record| {
@@ -100,11 +120,28 @@ impl Role for IngestRole {
                 Some(offset) => Start::At(offset),
             };
             source.start(&at, start)?;
+            self.status.set(&at.to_string(), Phase::Live, committed.unwrap_or(low));
+            self.started.insert(at, committed.unwrap_or(low));
         }
         Ok(())
     }
 
-    fn release(&mut self, _partitions: &[TopicPartition], _lost: bool) -> anyhow::Result<()> {
+    fn release(&mut self, partitions: &[TopicPartition], _lost: bool) -> anyhow::Result<()> {
+        for at in partitions {
+            self.status.remove(&at.to_string());
+            self.started.remove(at);
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, source: &mut Source) -> anyhow::Result<()> {
+        self.status.turned();
+        if self.reported.elapsed() >= REPORT_EVERY {
+            self.reported = Instant::now();
+            for (at, position) in &self.started {
+                self.status.advance(&at.to_string(), *position, source.heard_end(at));
+            }
+        }
         Ok(())
     }
 
@@ -113,6 +150,7 @@ impl Role for IngestRole {
             self.read_inventory()?;
         }
         let IngestRole { settings, ingest, .. } = self;
+        self.applied = batch.next_offsets();
         let mut scratch = Scratch::default();
         for records in batch.partitions() {
             let topic = settings.inputs.get(records.topic_index()).context("a record of a topic that is no input")?;
@@ -137,10 +175,15 @@ impl Role for IngestRole {
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
+        for (at, offset) in self.applied.drain(..) {
+            self.started.insert(at, offset);
+        }
         Ok(())
     }
 
-    fn abort(&mut self) {}
+    fn abort(&mut self) {
+        self.applied.clear();
+    }
 
     fn idle(&mut self, _source: &Source, _outbox: &mut Outbox) -> anyhow::Result<()> {
         if self.looked.elapsed() >= INVENTORY_LOOK {

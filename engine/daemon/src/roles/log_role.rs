@@ -1,15 +1,22 @@
 //! What SCORE and GATE share: partitions with a state, a journal and timers.
+//!
+//! A partition that the group assigns is taken over on a thread of its own ([`super::takeover`]) and joins the loop when it is live; the
+//! others go on meanwhile.
 
-use super::recovery::{Copied, Replayed, journal_bytes, recover};
-use crate::partition::{JournalEnd, LogPartition};
-use crate::worker::Outbox;
+use super::owned::Owned;
+use super::recovery::matrix::Accept;
+use super::takeover::{Job, Takeover, Turnstile};
+use crate::checkpointer::Checkpointer;
+use crate::partition::{LogPartition, identity_of};
+use crate::status::{Phase, WorkerStatus};
+use crate::worker::{NeedsOperator, Outbox};
 use anyhow::Context;
 use portcullis_connectors::kafka::{Batch, RecordRef, Settings, Source, Start, TopicPartition};
 use portcullis_core::decide::DECISION_VERSION;
 use portcullis_core::record::{Control, JournalRecord, Output, Position, Tick};
 use portcullis_core::time::Time;
 use portcullis_schemas::{Encoding, encode_control, encode_output};
-use portcullis_state::{Shared, Value};
+use portcullis_state::{Shared, StateFault, Value};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +27,10 @@ const KAFKA_MAX: Duration = Duration::from_secs(10);
 const TICK_AGAIN: Duration = Duration::from_secs(10);
 /// How often the place of the journal's end is looked up, so that a restart reads little of it.
 const JOURNAL_LOOK: Duration = Duration::from_secs(60);
+/// How often positions are reported, flushes and checkpoints looked after.
+const HOUSEKEEPING: Duration = Duration::from_millis(500);
+/// A partition that waits for a person says so this often.
+const STOPPED_SAID: Duration = Duration::from_secs(60);
 
 /// What a role makes of the records of its log.
 pub trait Decides {
@@ -40,7 +51,7 @@ pub struct Borrowed<'b> {
 }
 
 impl<'b> Borrowed<'b> {
-    fn of(partition: i32, record: RecordRef<'b>) -> Borrowed<'b> {
+    pub(super) fn of(partition: i32, record: RecordRef<'b>) -> Borrowed<'b> {
         let appended_at = Time(record.timestamp.ms().unwrap_or(0));
         Borrowed {
             position: Position { partition, offset: record.offset, appended_at },
@@ -50,66 +61,30 @@ impl<'b> Borrowed<'b> {
     }
 }
 
-/// A live partition and the journal record of the batch that is being published.
-struct Live<V: Value> {
-    partition: LogPartition<V>,
-    open: Option<JournalEnd>,
-    /// The tick that was sent last: what it was for, and when.
-    ticked: Option<(Time, Instant)>,
-}
-
-impl<V: Value + Default> Live<V>
+/// Decides on a batch: its outputs, and its journal record. Whoever replays a log calls this, too.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn decide<V: Value + Default>(partition: &mut LogPartition<V>, records: &[Borrowed<'_>]) -> anyhow::Result<(Vec<Output>, JournalRecord)>
 where
     LogPartition<V>: Decides,
 {
-    /// Decides on a batch: its outputs, and its journal record.
-    fn decide(&mut self, records: &[Borrowed<'_>]) -> anyhow::Result<(Vec<Output>, JournalRecord)> {
-        let mut outputs = Vec::new();
-        self.partition.decide(records, &mut outputs)?;
-        let journal = JournalRecord {
-            partition: records.first().map_or(0, |r| r.position.partition),
-            from: records.first().map_or(0, |r| r.position.offset),
-            to: records.last().map_or(0, |r| r.position.offset + 1),
-            log_time: self.partition.log_time(),
-            policy: self.partition.policy().policy().digest.clone(),
-            decision_version: DECISION_VERSION,
-            outputs: outputs.len() as u32,
-            outputs_digest: outputs_digest(&outputs),
-            state_digest: self.partition.changes_digest(),
-            previous: self.partition.journal().digest.clone(),
-        };
-        Ok((outputs, journal))
-    }
-
-    /// The next journal record stands at or after this offset.
-    fn set_journal_at_least(&mut self, offset: i64) {
-        let end = self.partition.journal();
-        let end = JournalEnd { digest: end.digest.clone(), at_least: end.at_least.max(offset) };
-        self.partition.set_journal(end);
-    }
-}
-
-impl<V: Value + Default> Replayed for Live<V>
-where
-    LogPartition<V>: Decides,
-{
-    fn position(&self) -> i64 {
-        self.partition.position()
-    }
-
-    fn journal(&self) -> &JournalEnd {
-        self.partition.journal()
-    }
-
-    fn replay(&mut self, records: &[Copied]) -> anyhow::Result<JournalRecord> {
-        let borrowed: Vec<Borrowed<'_>> = records.iter().map(|r| Borrowed { position: r.position, key: &r.key, value: &r.value }).collect();
-        self.decide(&borrowed).map(|(_, journal)| journal)
-    }
-
-    fn remember(&mut self, journal: JournalEnd) -> anyhow::Result<()> {
-        self.partition.set_journal(journal);
-        Ok(self.partition.commit(Instant::now())?)
-    }
+    let mut outputs = Vec::new();
+    partition.decide(records, &mut outputs)?;
+    let journal = JournalRecord {
+        partition: records.first().map_or(0, |r| r.position.partition),
+        from: records.first().map_or(0, |r| r.position.offset),
+        to: records.last().map_or(0, |r| r.position.offset + 1),
+        log_time: partition.log_time(),
+        policy: partition.policy().policy().digest.clone(),
+        decision_version: DECISION_VERSION,
+        outputs: outputs.len() as u32,
+        outputs_digest: outputs_digest(&outputs),
+        state_digest: partition.changes_digest(),
+        previous: partition.journal().digest.clone(),
+        ..JournalRecord::default()
+    };
+    Ok((outputs, journal))
 }
 
 /// BLAKE3 over the unsigned bytes of the outputs, in order, hex.
@@ -124,12 +99,27 @@ fn outputs_digest(outputs: &[Output]) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
-/// Where partitions are kept.
+/// Where partitions are kept, and how they are taken over.
+#[derive(Clone)]
 pub struct Place {
     pub state: PathBuf,
     pub shared: Shared,
     /// Partitions of the log, fixed for life.
     pub partitions: i32,
+    /// None: a lost directory is rebuilt from the log alone.
+    pub checkpointer: Option<Arc<Checkpointer>>,
+    pub accept: Accept,
+    pub status: Arc<WorkerStatus>,
+    /// One a process.
+    pub turnstile: Turnstile,
+}
+
+impl Place {
+    /// Without checkpoints, and accepting nothing.
+    pub fn new(state: PathBuf, shared: Shared, partitions: i32, status: Arc<WorkerStatus>) -> Place {
+        let (checkpointer, accept, turnstile) = (None, Accept::default(), Turnstile::default());
+        Place { state, shared, partitions, checkpointer, accept, status, turnstile }
+    }
 }
 
 /// The partitions that a worker owns.
@@ -138,8 +128,14 @@ pub struct Partitions<V: Value> {
     place: Place,
     log: Arc<str>,
     journal: Arc<str>,
-    owned: BTreeMap<i32, Live<V>>,
+    owned: BTreeMap<i32, Owned<V>>,
+    /// Assigned, and not live yet.
+    coming: BTreeMap<i32, Takeover<V>>,
+    /// Assigned, and waiting for a person.
+    stopped: BTreeMap<i32, String>,
     looked: Instant,
+    kept: Instant,
+    said: Instant,
 }
 
 impl<V: Value + Default> Partitions<V>
@@ -147,37 +143,55 @@ where
     LogPartition<V>: Decides,
 {
     pub fn new(settings: &Settings, place: Place, log: &Arc<str>, journal: &Arc<str>) -> Partitions<V> {
-        let (settings, log, journal) = (settings.clone(), Arc::clone(log), Arc::clone(journal));
-        Partitions { settings, place, log, journal, owned: BTreeMap::new(), looked: Instant::now() }
+        let now = Instant::now();
+        Partitions {
+            settings: settings.clone(),
+            place,
+            log: Arc::clone(log),
+            journal: Arc::clone(journal),
+            owned: BTreeMap::new(),
+            coming: BTreeMap::new(),
+            stopped: BTreeMap::new(),
+            looked: now,
+            kept: now,
+            said: now,
+        }
     }
 
-    /// Opens each partition's state, replays it to the committed offset and starts it.
+    fn dir(&self, partition: i32) -> PathBuf {
+        self.place.state.join(format!("{}-{partition}", LogPartition::<V>::ROLE))
+    }
+
+    /// Begins to take partitions over; [`turn`](Partitions::turn) makes them live.
     pub fn assign(&mut self, source: &mut Source, partitions: &[TopicPartition]) -> anyhow::Result<()> {
-        let committed = source.committed(partitions, KAFKA_MAX)?;
-        for (at, committed) in committed {
-            let dir = self.place.state.join(format!("{}-{}", LogPartition::<V>::ROLE, at.partition));
-            let partition = LogPartition::open(&dir, &self.place.shared, &self.log, at.partition, self.place.partitions)?;
-            let mut live = Live { partition, open: None, ticked: None };
-            let journal = TopicPartition::new(Arc::clone(&self.journal), at.partition);
-            let start = recover(&self.settings, &at, &journal, committed, &mut live)?;
-            live.set_journal_at_least(source.watermarks(&journal, KAFKA_MAX)?.1);
-            let shown = match start {
-                Start::At(offset) => offset,
-                _ => 0,
+        for (at, committed) in source.committed(partitions, KAFKA_MAX)? {
+            self.place.status.set(&at.to_string(), Phase::Recovering, committed.unwrap_or(0));
+            let number = at.partition;
+            let job = Job {
+                settings: self.settings.clone(),
+                place: self.place.clone(),
+                dir: self.dir(number),
+                journal: TopicPartition::new(Arc::clone(&self.journal), number),
+                log: at,
+                committed,
             };
-            source.start(&at, start)?;
-            tracing::info!(partition = %at, offset = shown, "live");
-            self.owned.insert(at.partition, live);
+            self.coming.insert(number, Takeover::start(job)?);
         }
         Ok(())
     }
 
     /// Gives partitions away; what is committed is on disk first.
     pub fn release(&mut self, partitions: &[TopicPartition]) -> anyhow::Result<()> {
+        let coming: Vec<Takeover<V>> = partitions.iter().filter_map(|at| self.coming.remove(&at.partition)).collect();
+        // All are told before one is waited for.
+        coming.iter().for_each(Takeover::call_off);
+        drop(coming);
         for at in partitions {
-            if let Some(mut live) = self.owned.remove(&at.partition) {
-                live.partition.abort();
-                live.partition.close().with_context(|| format!("closing the state of {at}"))?;
+            self.place.status.remove(&at.to_string());
+            self.stopped.remove(&at.partition);
+            if let Some(mut owned) = self.owned.remove(&at.partition) {
+                owned.abort();
+                owned.partition.close().with_context(|| format!("closing the state of {at}"))?;
             }
         }
         Ok(())
@@ -193,38 +207,118 @@ where
         for records in batch.partitions() {
             let number = records.at().partition;
             let borrowed: Vec<Borrowed<'_>> = records.records().map(|r| Borrowed::of(number, r)).collect();
-            let live =
+            let owned =
                 self.owned.get_mut(&number).with_context(|| format!("{}[{number}]: a record of a partition that is not ours", self.log))?;
-            let (outputs, journal) = live.decide(&borrowed)?;
-            write(number, outputs, outbox);
-            let (bytes, digest) = journal_bytes(&journal);
-            live.open = Some(JournalEnd { digest, at_least: live.partition.journal().at_least + 1 });
-            outbox.push(&self.journal, Some(number), &number.to_be_bytes(), |out| out.extend_from_slice(&bytes));
+            let applied = owned.apply(&self.journal, &borrowed, outbox, |outputs, outbox| write(number, outputs, outbox));
+            self.give_up_damaged(number, applied)?;
         }
         Ok(())
     }
 
     /// The batch is published: remember it.
     pub fn commit(&mut self) -> anyhow::Result<()> {
-        for live in self.owned.values_mut() {
-            if let Some(end) = live.open.take() {
-                live.remember(end)?;
+        let numbers: Vec<i32> = self.owned.keys().copied().collect();
+        for number in numbers {
+            if let Some(owned) = self.owned.get_mut(&number) {
+                let done = owned.commit();
+                self.give_up_damaged(number, done)?;
             }
         }
         Ok(())
     }
 
+    /// A damaged directory is thrown away at once. The worker begins anew, and finds none.
+    fn give_up_damaged(&mut self, number: i32, done: anyhow::Result<()>) -> anyhow::Result<()> {
+        let Err(error) = done else { return Ok(()) };
+        if error.chain().any(|e| matches!(e.downcast_ref(), Some(StateFault::Corrupt { .. }))) {
+            drop(self.owned.remove(&number));
+            tracing::error!(log = %self.log, partition = number, "{error:#}: the directory is thrown away, and rebuilt from a checkpoint or the log");
+            portcullis_state::destroy(&self.dir(number))?;
+        }
+        Err(error)
+    }
+
     /// The batch is not published: forget it.
     pub fn abort(&mut self) {
-        for live in self.owned.values_mut() {
-            live.open = None;
-            live.partition.abort();
+        self.owned.values_mut().for_each(Owned::abort);
+    }
+
+    /// Between two batches: partitions that were taken over become live; flushes and checkpoints that are due are made.
+    pub fn turn(&mut self, source: &mut Source) -> anyhow::Result<()> {
+        self.place.status.turned();
+        let done: Vec<i32> = self.coming.iter().filter(|(_, takeover)| takeover.is_done()).map(|(number, _)| *number).collect();
+        for number in done {
+            if let Some(takeover) = self.coming.remove(&number) {
+                self.welcome(source, number, takeover)?;
+            }
         }
+        if self.kept.elapsed() >= HOUSEKEEPING {
+            self.kept = Instant::now();
+            self.keep_house(source)?;
+        }
+        Ok(())
+    }
+
+    fn welcome(&mut self, source: &mut Source, number: i32, takeover: Takeover<V>) -> anyhow::Result<()> {
+        let at = TopicPartition::new(Arc::clone(&self.log), number);
+        match takeover.join() {
+            Ok((mut owned, start)) => {
+                let journal = TopicPartition::new(Arc::clone(&self.journal), number);
+                owned.set_journal_at_least(source.watermarks(&journal, KAFKA_MAX)?.1);
+                if let Some(checkpointer) = &self.place.checkpointer {
+                    owned.stagger(number, checkpointer.every);
+                }
+                source.start(&at, start)?;
+                let offset = if let Start::At(offset) = start { offset } else { 0 };
+                tracing::info!(partition = %at, offset, "live");
+                self.place.status.set(&at.to_string(), Phase::Live, offset);
+                self.owned.insert(number, owned);
+                Ok(())
+            }
+            Err(error) if error.is::<NeedsOperator>() => {
+                let fault = format!("{error:#}");
+                tracing::error!(partition = %at, "stopped, and waits for a person: {fault}");
+                self.place.status.set(&at.to_string(), Phase::Stopped(fault.clone()), 0);
+                self.stopped.insert(number, fault);
+                Ok(())
+            }
+            Err(error) => Err(error.context(format!("taking over {at}"))),
+        }
+    }
+
+    fn keep_house(&mut self, source: &Source) -> anyhow::Result<()> {
+        let numbers: Vec<i32> = self.owned.keys().copied().collect();
+        for number in numbers {
+            let Some(owned) = self.owned.get_mut(&number) else { continue };
+            let at = TopicPartition::new(Arc::clone(&self.log), number);
+            self.place.status.advance(&at.to_string(), owned.partition.position(), source.heard_end(&at));
+            let mut done = owned.partition.flush_if_due(Instant::now()).map_err(anyhow::Error::from);
+            if let (Ok(()), Some(checkpointer)) = (&done, &self.place.checkpointer) {
+                done = owned.checkpoint_if_due(checkpointer, || identity_of(&self.log, number, self.place.partitions));
+            }
+            self.give_up_damaged(number, done)?;
+        }
+        for (number, takeover) in &self.coming {
+            self.place.status.advance(&format!("{}[{number}]", self.log), takeover.position(), None);
+        }
+        if self.said.elapsed() >= STOPPED_SAID {
+            self.said = Instant::now();
+            for (number, fault) in &self.stopped {
+                tracing::error!(partition = format!("{}[{number}]", self.log), "stopped, and waits for a person: {fault}");
+            }
+        }
+        Ok(())
     }
 
     /// No record came for a while.
     pub fn idle(&mut self, source: &Source, outbox: &mut Outbox) -> anyhow::Result<()> {
         self.look_at_journal(source)?;
+        for (number, owned) in &mut self.owned {
+            if owned.pay_alone(&self.journal, *number, outbox) {
+                // The group's offset may be none, or another than the journal's end that was accepted.
+                outbox.commit(TopicPartition::new(Arc::clone(&self.log), *number), owned.partition.position());
+            }
+        }
         self.tick(outbox);
         Ok(())
     }
@@ -232,12 +326,12 @@ where
     /// Appends a tick to the log of each partition whose timer is due by our clock, once.
     fn tick(&mut self, outbox: &mut Outbox) {
         let now = wall_clock();
-        for (number, live) in &mut self.owned {
-            let Some(due) = live.partition.due().filter(|due| *due <= now) else { continue };
-            if live.ticked.is_some_and(|(what, when)| what == due && when.elapsed() < TICK_AGAIN) {
+        for (number, owned) in &mut self.owned {
+            let Some(due) = owned.partition.due().filter(|due| *due <= now) else { continue };
+            if owned.ticked.is_some_and(|(what, when)| what == due && when.elapsed() < TICK_AGAIN) {
                 continue;
             }
-            live.ticked = Some((due, Instant::now()));
+            owned.ticked = Some((due, Instant::now()));
             outbox.push(&self.log, Some(*number), b"tick", |out| encode_control(&Control::Tick(Tick { due }), out));
         }
     }
@@ -248,9 +342,9 @@ where
             return Ok(());
         }
         self.looked = Instant::now();
-        for (number, live) in &mut self.owned {
+        for (number, owned) in &mut self.owned {
             let at = TopicPartition::new(Arc::clone(&self.journal), *number);
-            live.set_journal_at_least(source.watermarks(&at, KAFKA_MAX)?.1);
+            owned.set_journal_at_least(source.watermarks(&at, KAFKA_MAX)?.1);
         }
         Ok(())
     }

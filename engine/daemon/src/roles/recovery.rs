@@ -1,18 +1,32 @@
 //! Start-up of a partition: from where its state stands to where the group has committed, by replay with the outputs muted.
 //!
-//! The journal says in which batches the records were decided and what came of each. A replay must give the same digests; one that does
-//! not stops the partition, loudly: the state, the binary or the log is not what it was.
+//! [`matrix`] decides, this does. The journal says in which batches the records were decided on and what came of each. A replay must give the
+//! same digests; one that does not stops the partition, loudly: the state, the binary or the log is not what it was.
 
-use crate::partition::JournalEnd;
+pub mod journal;
+pub mod matrix;
+
+use crate::partition::{JournalEnd, Unverified};
 use crate::worker::NeedsOperator;
 use anyhow::{Context, bail};
+use journal::Entry;
+use matrix::{Accept, Facts, Journal, Next, Plan};
 use portcullis_connectors::kafka::{Reader, Settings, Start, TopicPartition};
 use portcullis_core::decide::DECISION_VERSION;
-use portcullis_core::id::digest;
-use portcullis_core::record::{JournalRecord, Position};
+use portcullis_core::record::{JournalKind, JournalRecord, Position};
 use portcullis_core::time::Time;
-use portcullis_schemas::{decode_journal_record, encode_journal_record};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Journal records held in memory at a time.
+const STRETCH: usize = 4_096;
+/// Records of a batch where no journal says where batches ended.
+const UNVERIFIED_BATCH: usize = 10_000;
+/// A broker answers a commit before its markers are in every partition, so the journal may end early for a moment.
+const MARKERS_MAX: Duration = Duration::from_secs(15);
+const MARKERS_LOOK: Duration = Duration::from_millis(250);
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// A record of a log, copied out of its batch.
 #[derive(Clone, Debug)]
@@ -36,166 +50,327 @@ pub trait Replayed {
     /// # Errors
     /// When the state cannot be written.
     fn remember(&mut self, journal: JournalEnd) -> anyhow::Result<()>;
+    /// The journal is to say this of the replay.
+    fn owe(&mut self, owed: Unverified);
+    /// Stands at `position` from now on, whatever was before it.
+    fn skip_to(&mut self, position: i64);
 }
 
-/// A journal record and where it stands.
-struct Entry {
-    offset: i64,
-    record: JournalRecord,
-    digest: String,
+/// What became of a start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Recovered {
+    /// Read the log from here.
+    Live(Start),
+    /// The state does not fit and is to be thrown away.
+    Rebuild,
 }
 
-/// Brings a partition to the committed offset; says where to start reading.
-///
-/// # Errors
-/// A state, journal and committed offset that do not fit together, each by name with what to do.
-pub fn recover<P: Replayed>(
-    settings: &Settings,
-    log: &TopicPartition,
-    journal: &TopicPartition,
-    committed: Option<i64>,
-    partition: &mut P,
-) -> anyhow::Result<Start> {
-    let (position, end) = (partition.position(), partition.journal().clone());
-    let mut reader = Reader::open(settings)?;
-    let (low, high) = reader.watermarks(journal)?;
-    let Some(committed) = committed else {
-        if position != 0 || high != low {
-            bail!(NeedsOperator(format!(
-                "{log}: the group has no committed offset, but the state stands at {position} and {journal} holds records up to {high}: the group's offsets were deleted or the group was renamed. \
-                 Restore them with `kafka-consumer-groups --reset-offsets --to-offset N` (N = `to` of the last journal record), or choose a new topics.prefix to begin anew"
-            )));
-        }
-        return Ok(Start::Beginning);
-    };
-    if position > committed {
-        bail!(NeedsOperator(format!(
-            "{log}: the state stands at {position}, ahead of the committed offset {committed}: the group's offsets were moved back or the state is another group's. \
-             Delete the state of this partition to have it rebuilt from the log"
-        )));
-    }
-    if position == committed {
-        return Ok(Start::At(committed));
-    }
-    let entries = journal_after(&mut reader, journal, end.at_least.max(low), position)?;
-    let last = entries.last().map_or(position, |e| e.record.to);
-    if last != committed {
-        bail!(NeedsOperator(format!(
-            "{log}: the journal ends at {last}, the committed offset is {committed}: they are written in one transaction, so one of them was moved. \
-             Set the group's offset to {last}"
-        )));
-    }
-    let batches = entries.len();
-    replay(&mut reader, log, &entries, end, partition)?;
-    tracing::info!(%log, from = position, to = committed, batches, "state replayed and verified against the journal");
-    Ok(Start::At(committed))
+/// The recovery was called off: the partition is another's now.
+#[derive(Debug, thiserror::Error)]
+#[error("called off")]
+pub struct CalledOff;
+
+/// The start of one partition.
+pub struct Recovery<'a> {
+    pub reader: Reader,
+    pub log: &'a TopicPartition,
+    pub journal: &'a TopicPartition,
+    pub committed: Option<i64>,
+    pub accept: Accept,
+    /// Set when the partition is to be given away.
+    pub called_off: &'a AtomicBool,
+    /// Is told the position now and then.
+    pub progress: &'a dyn Fn(i64),
 }
 
-/// The journal records from the one that follows the state on.
-fn journal_after(reader: &mut Reader, journal: &TopicPartition, from: i64, position: i64) -> anyhow::Result<Vec<Entry>> {
-    let (mut entries, mut broken) = (Vec::new(), None);
-    reader.read(journal, Start::At(from), None, |record| {
-        let bytes = record.value.unwrap_or_default();
-        match decode_journal_record(bytes) {
-            Ok(decoded) if decoded.to <= position => {}
-            Ok(decoded) => entries.push(Entry { offset: record.offset, record: decoded, digest: digest(bytes) }),
-            Err(error) => {
-                broken = Some((record.offset, error));
-                return ControlFlow::Break(());
+impl<'a> Recovery<'a> {
+    /// # Errors
+    /// A property that librdkafka refuses.
+    pub fn open(
+        settings: &Settings,
+        log: &'a TopicPartition,
+        journal: &'a TopicPartition,
+        committed: Option<i64>,
+        accept: Accept,
+        called_off: &'a AtomicBool,
+        progress: &'a dyn Fn(i64),
+    ) -> anyhow::Result<Recovery<'a>> {
+        Ok(Recovery { reader: Reader::open(settings)?, log, journal, committed, accept, called_off, progress })
+    }
+
+    /// Brings a partition to the committed offset.
+    ///
+    /// # Errors
+    /// [`NeedsOperator`] with the fault by name; [`CalledOff`]; what Kafka or the store says.
+    pub fn recover<P: Replayed>(&mut self, partition: &mut P) -> anyhow::Result<Recovered> {
+        let (facts, last) = self.facts(partition)?;
+        let plan = matrix::decide(&facts, self.accept).map_err(|fault| NeedsOperator(format!("{}: {fault}", self.log)))?;
+        tracing::debug!(log = %self.log, ?facts, ?plan, "start");
+        match plan {
+            Plan::Rebuild => Ok(Recovered::Rebuild),
+            Plan::Beginning => Ok(Recovered::Live(Start::Beginning)),
+            Plan::Live { at, owed } => {
+                if let Some(owed) = owed {
+                    tracing::warn!(log = %self.log, note = owed.note, "goes on as accepted; the journal will say so");
+                    partition.skip_to(owed.to);
+                    partition.owe(owed);
+                    partition.remember(partition.journal().clone())?;
+                }
+                Ok(Recovered::Live(Start::At(at)))
+            }
+            Plan::Replay { from, to, is_verified, owed } => {
+                let began = Instant::now();
+                if let Some(owed) = owed {
+                    tracing::warn!(log = %self.log, note = owed.note, "goes on as accepted; the journal will say so");
+                    partition.owe(owed);
+                }
+                if is_verified {
+                    self.replay(partition, from, to)?;
+                } else {
+                    let end = last.map_or_else(JournalEnd::default, |e| JournalEnd { at_least: e.offset + 1, digest: e.digest });
+                    self.replay_unverified(partition, from, to, end)?;
+                }
+                tracing::info!(log = %self.log, from, to, verified = is_verified, took_ms = began.elapsed().as_millis(), "state replayed");
+                Ok(Recovered::Live(Start::At(to)))
             }
         }
-        ControlFlow::Continue(())
-    })?;
-    match broken {
-        Some((offset, error)) => Err(anyhow::Error::from(error).context(format!("{journal} offset {offset}: not a journal record"))),
-        None => Ok(entries),
     }
-}
 
-fn replay<P: Replayed>(
-    reader: &mut Reader,
-    log: &TopicPartition,
-    entries: &[Entry],
-    mut end: JournalEnd,
-    partition: &mut P,
-) -> anyhow::Result<()> {
-    let (from, to) = (partition.position(), entries.last().map_or(0, |e| e.record.to));
-    let mut left = entries.iter();
-    let mut entry = left.next();
-    let mut records: Vec<Copied> = Vec::new();
-    let mut failed = None;
-    let mut finish = |entry: &Entry, records: &mut Vec<Copied>| -> anyhow::Result<()> {
-        verify(log, &end, entry, &partition.replay(records)?)?;
-        end = JournalEnd { digest: entry.digest.clone(), at_least: entry.offset + 1 };
-        partition.remember(end.clone())?;
-        records.clear();
-        Ok(())
-    };
-    reader.read(log, Start::At(from), Some(to), |record| {
-        let step = || -> anyhow::Result<()> {
-            while let Some(e) = entry
-                && record.offset >= e.record.to
-            {
-                finish(e, &mut records)?;
-                entry = left.next();
+    /// The journal's end: what no state may be ahead of, if the group's offsets say nothing.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn journal_end(&mut self) -> anyhow::Result<Option<i64>> {
+        Ok(journal::tail(&mut self.reader, self.journal)?.map(|(_, mover)| mover.record.to))
+    }
+
+    /// What is there, and the journal's last record.
+    fn facts<P: Replayed>(&mut self, partition: &P) -> anyhow::Result<(Facts, Option<Entry>)> {
+        let (position, end) = (partition.position(), partition.journal().clone());
+        let began = Instant::now();
+        let tail = loop {
+            let tail = journal::tail(&mut self.reader, self.journal)?;
+            let ends_at = tail.as_ref().map_or(0, |(_, mover)| mover.record.to);
+            if self.committed.is_none_or(|committed| committed <= ends_at) || began.elapsed() > MARKERS_MAX {
+                break tail;
             }
-            records.push(Copied {
-                position: Position {
-                    partition: log.partition,
-                    offset: record.offset,
-                    appended_at: Time(record.timestamp.ms().unwrap_or(0)),
-                },
-                key: record.key.unwrap_or_default().to_vec(),
-                value: record.value.unwrap_or_default().to_vec(),
-            });
-            Ok(())
+            self.check_called_off()?;
+            std::thread::sleep(MARKERS_LOOK);
         };
-        match { step }() {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
-        }
-    })?;
-    if let Some(error) = failed {
-        return Err(error);
+        let next = match &tail {
+            Some((_, mover)) if mover.record.to > position => self.next(position, &end)?,
+            _ => None,
+        };
+        let (first, last) = self.reader.watermarks(self.log)?;
+        let journal = Journal {
+            was_written: self.reader.watermarks(self.journal)?.1 > 0,
+            end: tail.as_ref().map(|(_, mover)| mover.record.to),
+            decision_version: tail.as_ref().map_or(0, |(last, _)| last.record.decision_version),
+            next,
+        };
+        let facts = Facts { state: position, log: first..last, journal, committed: self.committed, decision_version: DECISION_VERSION };
+        Ok((facts, tail.map(|(last, _)| last)))
     }
-    match entry {
-        Some(e) => finish(e, &mut records).with_context(|| format!("replaying {log}")),
-        None => Ok(()),
+
+    /// The batch that follows the state; records between that are no batches are part of the chain.
+    fn next(&mut self, position: i64, end: &JournalEnd) -> anyhow::Result<Option<Next>> {
+        let (mut link, mut from, mut skipped) = (end.digest.clone(), end.at_least, None);
+        loop {
+            let stretch = journal::stretch(&mut self.reader, self.journal, from, (position, &link), 16)?;
+            let Some(first) = stretch.entries.first() else { return Ok(skipped) };
+            let is_chained = first.record.previous == link;
+            if first.record.kind == JournalKind::Batch || !is_chained {
+                return Ok(Some(Next { from: first.record.from, is_chained }));
+            }
+            skipped = Some(Next { from: first.record.to, is_chained });
+            (link, from) = (first.digest.clone(), first.offset + 1);
+        }
+    }
+
+    fn check_called_off(&self) -> Result<(), CalledOff> {
+        if self.called_off.load(Ordering::Relaxed) { Err(CalledOff) } else { Ok(()) }
+    }
+
+    /// Decides again on the journal's batches, comparing digests.
+    fn replay<P: Replayed>(&mut self, partition: &mut P, from: i64, to: i64) -> anyhow::Result<()> {
+        let mut read_from = partition.journal().at_least;
+        let mut checks = Checks { log: self.log.clone(), accept: self.accept, diverged: false };
+        let mut from = from;
+        while partition.position() < to {
+            let end = partition.journal().clone();
+            let stretch = journal::stretch(&mut self.reader, self.journal, read_from, (partition.position(), &end.digest), STRETCH)?;
+            read_from = stretch.next;
+            if stretch.entries.is_empty() {
+                bail!("{}: the journal ended before {to}", self.log);
+            }
+            let reached = stretch.entries.iter().filter(|e| e.moves_end()).map(|e| e.record.to).max().unwrap_or(from);
+            self.replay_stretch(partition, &stretch.entries, from, reached, &mut checks)?;
+            from = reached;
+        }
+        Ok(())
+    }
+
+    fn replay_stretch<P: Replayed>(
+        &mut self,
+        partition: &mut P,
+        entries: &[Entry],
+        from: i64,
+        to: i64,
+        checks: &mut Checks,
+    ) -> anyhow::Result<()> {
+        let mut left = entries.iter().peekable();
+        let mut records: Vec<Copied> = Vec::new();
+        self.read_log(from, to, |tell, record| {
+            match record {
+                Some(record) => {
+                    while let Some(entry) = left.next_if(|e| !e.moves_end() || record.position.offset >= e.record.to) {
+                        checks.finish(partition, entry, &mut records)?;
+                        tell(partition.position());
+                    }
+                    records.push(record);
+                }
+                None => {
+                    for entry in left.by_ref() {
+                        checks.finish(partition, entry, &mut records)?;
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Decides again on `from..to` without anything to compare with. `end` is the chain's.
+    fn replay_unverified<P: Replayed>(&mut self, partition: &mut P, from: i64, to: i64, end: JournalEnd) -> anyhow::Result<()> {
+        let mut records: Vec<Copied> = Vec::new();
+        self.read_log(from, to, |tell, record| {
+            if records.len() == UNVERIFIED_BATCH || (record.is_none() && !records.is_empty()) {
+                partition.replay(&records)?;
+                partition.remember(partition.journal().clone())?;
+                tell(partition.position());
+                records.clear();
+            }
+            records.extend(record);
+            Ok(())
+        })?;
+        partition.skip_to(to);
+        partition.remember(end)
+    }
+
+    /// Gives the records of `from..to` to `each`, and `None` at the end; with them what notes the progress.
+    fn read_log(
+        &mut self,
+        from: i64,
+        to: i64,
+        mut each: impl FnMut(&mut dyn FnMut(i64), Option<Copied>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let (log, called_off, progress) = (self.log, self.called_off, self.progress);
+        let mut told = Instant::now();
+        let mut tell = |position: i64| {
+            progress(position);
+            if told.elapsed() >= PROGRESS_EVERY {
+                tracing::info!(%log, position, to, "replaying");
+                told = Instant::now();
+            }
+        };
+        let mut failed = None;
+        if from < to {
+            self.reader.read(log, Start::At(from), Some(to), |record| {
+                let copied = Copied {
+                    position: Position {
+                        partition: log.partition,
+                        offset: record.offset,
+                        appended_at: Time(record.timestamp.ms().unwrap_or(0)),
+                    },
+                    key: record.key.unwrap_or_default().to_vec(),
+                    value: record.value.unwrap_or_default().to_vec(),
+                };
+                let step = if called_off.load(Ordering::Relaxed) { Err(CalledOff.into()) } else { each(&mut tell, Some(copied)) };
+                match step {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(error) => {
+                        failed = Some(error);
+                        ControlFlow::Break(())
+                    }
+                }
+            })?;
+        }
+        match failed {
+            Some(error) => Err(error),
+            None => each(&mut tell, None).with_context(|| format!("replaying {log}")),
+        }
     }
 }
 
 /// A replay equals the original, or stops.
-fn verify(log: &TopicPartition, end: &JournalEnd, entry: &Entry, now: &JournalRecord) -> anyhow::Result<()> {
-    let then = &entry.record;
-    if !end.digest.is_empty() && then.previous != end.digest {
-        bail!(NeedsOperator(format!(
-            "{log}: the journal's chain is broken at offset {}: a record is missing, was changed or was inserted",
-            entry.offset
-        )));
-    }
-    if then.decision_version != DECISION_VERSION {
-        tracing::warn!(%log, journal_offset = entry.offset, then = then.decision_version, now = DECISION_VERSION, "replayed across decision versions: unverified");
-        return Ok(());
-    }
-    let same = (then.from, then.to, then.outputs, &then.outputs_digest, &then.state_digest, &then.policy)
-        == (now.from, now.to, now.outputs, &now.outputs_digest, &now.state_digest, &now.policy);
-    if !same {
-        bail!(NeedsOperator(format!(
-            "{log}: replaying offsets {} to {} gave {} outputs ({}), the journal has {} ({}): the state, the engine or the log differs from what decided then. \
-             Delete the state of this partition to have it rebuilt from the log",
-            then.from, then.to, now.outputs, now.outputs_digest, then.outputs, then.outputs_digest
-        )));
-    }
-    Ok(())
+struct Checks {
+    log: TopicPartition,
+    accept: Accept,
+    /// A divergence was accepted: what follows it is not compared.
+    diverged: bool,
 }
 
-/// The journal record of a batch as it is written, and the chain's next link.
-pub fn journal_bytes(record: &JournalRecord) -> (Vec<u8>, String) {
-    let mut bytes = Vec::new();
-    encode_journal_record(record, &mut bytes);
-    let digest = digest(&bytes);
-    (bytes, digest)
+impl Checks {
+    /// The records of a journal record are complete: decides on them, compares, remembers.
+    fn finish<P: Replayed>(&mut self, partition: &mut P, entry: &Entry, records: &mut Vec<Copied>) -> anyhow::Result<()> {
+        let (log, then) = (&self.log, &entry.record);
+        let end = partition.journal().clone();
+        if then.previous != end.digest {
+            bail!(NeedsOperator(format!(
+                "{log}: chain-broken: the journal's record at offset {} does not follow the one before it: a record is missing, was changed or was inserted. \
+                 Compare with `portcullis log export`; start once with --accept-rebuild if the state is what is wrong",
+                entry.offset
+            )));
+        }
+        let link = JournalEnd { digest: entry.digest.clone(), at_least: entry.offset + 1 };
+        if then.kind == JournalKind::Batch {
+            let now = partition.replay(records)?;
+            self.compare(partition, entry, &now)?;
+            records.clear();
+        }
+        if entry.moves_end() {
+            partition.skip_to(then.to);
+        }
+        partition.remember(link)
+    }
+
+    fn compare<P: Replayed>(&mut self, partition: &mut P, entry: &Entry, now: &JournalRecord) -> anyhow::Result<()> {
+        let (log, then) = (&self.log, &entry.record);
+        if then.decision_version != DECISION_VERSION {
+            let note = format!("decided by decision version {}, replayed by {DECISION_VERSION}", then.decision_version);
+            partition.owe(Unverified { kind: JournalKind::VersionBoundary, from: then.from, to: then.to, note });
+            return Ok(());
+        }
+        let differences: Vec<String> = [
+            (then.from != now.from || then.to != now.to)
+                .then(|| format!("offsets {}..{} instead of {}..{}", now.from, now.to, then.from, then.to)),
+            (then.outputs != now.outputs).then(|| format!("{} outputs instead of {}", now.outputs, then.outputs)),
+            (then.outputs_digest != now.outputs_digest).then(|| "other outputs".to_owned()),
+            (then.state_digest != now.state_digest).then(|| "another change of state".to_owned()),
+            (then.policy != now.policy).then(|| "another policy".to_owned()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if differences.is_empty() || self.diverged {
+            return Ok(());
+        }
+        let what = differences.join(", ");
+        if self.accept.accept_divergence {
+            tracing::error!(%log, from = then.from, to = then.to, what, "diverged, and accepted; the journal will say so");
+            self.diverged = true;
+            partition.owe(Unverified {
+                kind: JournalKind::AcceptedDivergence,
+                from: then.from,
+                to: then.to,
+                note: format!("the replay gave {what}"),
+            });
+            return Ok(());
+        }
+        bail!(NeedsOperator(format!(
+            "{log}: diverged: replaying offsets {} to {} (journal offset {}) gave {what}: the state, the engine or the log differs from what decided then. \
+             Delete the state of this partition to have it rebuilt from a checkpoint or the log; if that diverges too, the engine or the log was changed: \
+             start once with --accept-divergence to go on with what this engine makes of it",
+            then.from, then.to, entry.offset
+        )))
+    }
 }

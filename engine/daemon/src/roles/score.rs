@@ -36,6 +36,10 @@ impl Role for Score {
         self.partitions.release(partitions)
     }
 
+    fn turn(&mut self, source: &mut Source) -> anyhow::Result<()> {
+        self.partitions.turn(source)
+    }
+
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         let Score { topics, encoding, partitions } = self;
         partitions.apply(batch, outbox, |number, outputs, outbox| {
