@@ -313,9 +313,12 @@ fn takeover_of_a_million_identities() {
     };
     until(&service, "everything decided", &|| has_settled(&service));
     println!("{IDENTITIES} identities made known in {:?}", began.elapsed());
-    let checkpoints_made = |service: &Service| service.log().matches(" checkpoint of=").count();
-    let made = checkpoints_made(&service);
-    until(&service, "a checkpoint", &|| checkpoints_made(&service) > made + 1);
+    until(&service, "a checkpoint of them", &|| {
+        let log = service.log();
+        let of_score = log.lines().filter(|l| l.contains(" checkpoint of=") && l.contains(".events[0]"));
+        let positions = of_score.filter_map(|l| l.split("position=").nth(1)?.split(' ').next()?.parse::<u64>().ok());
+        positions.max().is_some_and(|position| position >= IDENTITIES)
+    });
     // What a crash makes replay: the traffic since the last flush to disk, 5,000 events a second for 20 s here.
     feed(&service, 0..100_000);
     until(&service, "everything decided", &|| has_settled(&service));

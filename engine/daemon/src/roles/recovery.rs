@@ -374,3 +374,6 @@ impl Checks {
         )))
     }
 }
+
+#[cfg(test)]
+mod tests;
