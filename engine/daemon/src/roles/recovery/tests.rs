@@ -73,7 +73,8 @@ fn the_same_digests_move_the_state_and_the_chain() {
 
 #[test]
 fn any_other_digest_stops_and_says_which_or_is_accepted_and_owed() {
-    let changes: [(&str, fn(&mut JournalRecord)); 5] = [
+    type Change = fn(&mut JournalRecord);
+    let changes: [(&str, Change); 5] = [
         ("3 outputs instead of 2", |j| j.outputs = 3),
         ("other outputs", |j| j.outputs_digest.push('x')),
         ("another change of state", |j| j.state_digest.push('x')),
