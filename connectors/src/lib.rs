@@ -1,6 +1,7 @@
 //! Where bytes come from and go to: files and Kafka, the vendor formats they hold, and what is found out about their sources.
 
 pub mod enrich;
+pub mod failpoint;
 pub mod file;
 pub mod formats;
 pub mod kafka;

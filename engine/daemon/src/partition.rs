@@ -4,6 +4,7 @@
 
 use crate::active_policy::ActivePolicy;
 use crate::shelf::Overlay;
+use portcullis_connectors::failpoint::{self, Point};
 use portcullis_core::batch::{self, Counts, PartitionState};
 use portcullis_core::event::Event;
 use portcullis_core::gate::{self, GateState};
@@ -161,7 +162,10 @@ impl<V: Value + Default> LogPartition<V> {
             None => Vec::new(),
         };
         self.store.commit(Meta { position: self.position, log_time_ms: self.state.log_time.0, extra });
-        self.store.flush_if_due(now)?;
+        failpoint::pass(Point::BeforeStateFlush);
+        if self.store.flush_if_due(now)? {
+            failpoint::pass(Point::AfterStateFlush);
+        }
         Ok(())
     }
 
@@ -265,6 +269,19 @@ impl<V: Value + Default> LogPartition<V> {
     /// When it cannot be written.
     pub fn checkpoint(&mut self, target: &Path) -> Result<(), StateFault> {
         self.store.checkpoint(target)
+    }
+
+    /// What is kept beside the values, as of the last batch.
+    pub fn state(&self) -> &PartitionState {
+        &self.state
+    }
+
+    /// Visits what is committed, in key order: key, value, timer. For inspection; reads everything.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn for_each(&mut self, visit: impl FnMut(&[u8], Option<V>, Option<i64>)) -> Result<(), StateFault> {
+        self.store.for_each(visit)
     }
 
     /// When something is to happen although no record comes, log time.

@@ -10,6 +10,7 @@
 //! thread and no queue because the transaction is the only thing worth waiting for; a second worker computes meanwhile.
 
 use anyhow::Context;
+use portcullis_connectors::failpoint::{self, Point};
 use portcullis_connectors::kafka::{
     Batch, CommitFault, KafkaFault, Recovery, Settings, Sink, SinkSettings, Source, SourceSettings, TopicPartition,
 };
@@ -96,6 +97,18 @@ struct OutRecord {
     headers: Vec<(String, Vec<u8>)>,
 }
 
+/// A record of the outbox.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'o> {
+    pub topic: &'o str,
+    /// `None`: murmur2 of the key.
+    pub partition: Option<i32>,
+    pub key: Option<&'o [u8]>,
+    /// `None`: a tombstone.
+    pub value: Option<&'o [u8]>,
+    pub headers: &'o [(String, Vec<u8>)],
+}
+
 impl Outbox {
     /// Adds a record. `partition`: `None` is murmur2 of the key.
     pub fn push(&mut self, topic: &Arc<str>, partition: Option<i32>, key: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
@@ -154,13 +167,24 @@ impl Outbox {
         from..self.bytes.len()
     }
 
+    /// What is to be written, in order.
+    pub fn records(&self) -> impl ExactSizeIterator<Item = Outgoing<'_>> {
+        self.records.iter().map(|record| {
+            let slice = |range: &Option<Range<usize>>| range.clone().map(|r| &self.bytes[r]);
+            let (key, value) = (slice(&record.key), slice(&record.value));
+            Outgoing { topic: &record.topic, partition: record.partition, key, value, headers: &record.headers }
+        })
+    }
+
     fn send(&self, sink: &mut Sink) -> Result<(), KafkaFault> {
         let mut headers: Vec<(&str, &[u8])> = Vec::new();
-        for record in &self.records {
+        for (number, record) in self.records().enumerate() {
+            if number == self.len() / 2 {
+                failpoint::pass(Point::MidOutputs);
+            }
             headers.clear();
             headers.extend(record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())));
-            let slice = |range: &Option<Range<usize>>| range.clone().map(|r| &self.bytes[r]);
-            sink.send(&record.topic, record.partition, slice(&record.key), slice(&record.value), &headers, None)?;
+            sink.send(record.topic, record.partition, record.key, record.value, &headers, None)?;
         }
         Ok(())
     }
@@ -209,6 +233,7 @@ pub fn run<R: Role>(
             anyhow::bail!("{}: {} ({:?})", fault.at, fault.reason, fault.kind);
         }
         outbox.clear();
+        failpoint::pass(Point::AfterReceive);
         if batch.is_empty() {
             role.idle(&source, &mut outbox)?;
             if outbox.is_empty() {
@@ -220,7 +245,11 @@ pub fn run<R: Role>(
         let mut next = batch.next_offsets();
         next.append(&mut outbox.offsets);
         match publish(&mut sink, &source, &outbox, &next)? {
-            Published::Yes => role.commit()?,
+            Published::Yes => {
+                failpoint::pass(Point::AfterCommit);
+                role.commit()?;
+                failpoint::pass(Point::AfterRemember);
+            }
             // The partitions may still be ours: a generation that ended between asking for it and committing says nothing about them.
             Published::Lost => {
                 role.abort();
@@ -240,6 +269,7 @@ pub fn run<R: Role>(
 /// begin -> outputs -> offsets -> commit, and after a failure whatever it takes to know what became of it.
 fn publish(sink: &mut Sink, source: &Source, outbox: &Outbox, next: &[(TopicPartition, i64)]) -> anyhow::Result<Published> {
     sink.begin()?;
+    failpoint::pass(Point::AfterBegin);
     let sent = outbox.send(sink);
     if let Err(fault) = sent {
         tracing::warn!(%fault, "the transaction is aborted and done again");

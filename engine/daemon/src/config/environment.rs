@@ -5,6 +5,9 @@ use portcullis_core::policy::yaml::Document;
 /// With which our variables begin.
 pub const PREFIX: &str = "PORTCULLIS_";
 
+/// What else the environment may say: the filter of the logs, and where a fault test lets the process die.
+const NOT_CONFIGURATION: &[&str] = &["LOG", "FAILPOINT"];
+
 /// Between the names of nested keys.
 const NESTED: &str = "__";
 
@@ -22,7 +25,7 @@ pub fn of_process() -> Vec<(String, String)> {
 pub(super) fn lay_over(document: &mut Document, environment: &[(String, String)]) {
     for (name, value) in environment {
         let Some(keys) = name.strip_prefix(PREFIX) else { continue };
-        if is_service_link(keys, value) {
+        if NOT_CONFIGURATION.contains(&keys) || is_service_link(keys, value) {
             continue;
         }
         match path(keys) {

@@ -45,14 +45,7 @@ impl Role for Gate {
         partitions.apply(batch, outbox, |_, mut outputs, outbox| {
             signer.sign_all(&mut outputs);
             for output in &outputs {
-                let (subject, tenant) = match output {
-                    Output::Request(request) => (&request.subject, &request.tenant),
-                    Output::Decision(decision) => (&decision.subject, &decision.tenant),
-                    Output::Verdict(_) | Output::Proposal(_) | Output::ToGate(_) => continue, // SCORE's
-                };
-                let key = subject_key(&subject.kind, tenant, &subject.id);
-                outbox.push(&topics.verdicts, None, &key, |out| encode_output(output, *encoding, out));
-                outbox.header("type", output_type(output).as_bytes());
+                write(topics, *encoding, output, outbox);
             }
         })
     }
@@ -68,6 +61,18 @@ impl Role for Gate {
     fn idle(&mut self, source: &Source, outbox: &mut Outbox) -> anyhow::Result<()> {
         self.partitions.idle(source, outbox)
     }
+}
+
+/// Puts an output where it belongs.
+pub fn write(topics: &Topics, encoding: Encoding, output: &Output, outbox: &mut Outbox) {
+    let (subject, tenant) = match output {
+        Output::Request(request) => (&request.subject, &request.tenant),
+        Output::Decision(decision) => (&decision.subject, &decision.tenant),
+        Output::Verdict(_) | Output::Proposal(_) | Output::ToGate(_) => return, // SCORE's
+    };
+    let key = subject_key(&subject.kind, tenant, &subject.id);
+    outbox.push(&topics.verdicts, None, &key, |out| encode_output(output, encoding, out));
+    outbox.header("type", output_type(output).as_bytes());
 }
 
 impl Decides for GatePartition {

@@ -104,8 +104,9 @@ struct CurrentLevel<'a> {
     valid_until: Option<Time>,
 }
 
-/// Verdicts go to the partition of their events, so that a dead worker's open transaction delays its own subjects alone.
-fn write(topics: &Topics, encoding: Encoding, partition: i32, output: &Output, outbox: &mut Outbox) {
+/// Puts an output where it belongs. Verdicts go to the partition of their events, so that a dead worker's open transaction delays its own
+/// subjects alone.
+pub fn write(topics: &Topics, encoding: Encoding, partition: i32, output: &Output, outbox: &mut Outbox) {
     match output {
         Output::Verdict(verdict) => {
             let key = subject_key(&verdict.subject.kind, &verdict.tenant, &verdict.subject.id);
