@@ -8,18 +8,22 @@
 //! - `flush` and `commit_transaction` of rdkafka wait in steps of 100 ms, because rdkafka's `poll` sleeps out its time-out. Here only
 //!   failed deliveries are reported, so librdkafka's own `rd_kafka_flush` returns the moment the last acknowledgement is in, and it cuts
 //!   `linger.ms` short.
+//! - `send_offsets_to_transaction` waits for its answer without an end, and the loss of the group's coordinator can lose the answer. So it
+//!   is called on a thread of its own, and a producer that does not answer is left behind.
 //! - An abort waits for delivery reports that only we can serve: the queues are purged and drained first.
 
 use super::context::ProducerEvents;
 use super::fault::{CommitFault, KafkaFault, RETRY_BACKOFF, Recovery};
 use super::source::Source;
 use super::{Settings, TopicPartition};
+use crate::failpoint::{self, Point};
 use rdkafka::bindings as rd;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseProducer, Producer, PurgeConfig};
 use rdkafka::{Offset, TopicPartitionList};
 use std::ffi::CString;
 use std::ptr::{self, NonNull};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 /// How often a full queue or an unfinished delivery is looked at.
@@ -27,6 +31,8 @@ const STEP: Duration = Duration::from_micros(300);
 /// How long `init_transactions` may take: at least as long as the broker needs to end the transaction before.
 const INIT_MAX: Duration = Duration::from_secs(30);
 const COMMIT_MAX: Duration = Duration::from_secs(30);
+/// How long after its time-out a call that should have returned is waited for.
+const UNANSWERED_GRACE: Duration = Duration::from_secs(2);
 const ABORT_MAX: Duration = Duration::from_secs(5);
 
 /// The largest record that [`Sink::send`] takes, key, value and headers: `message.max.bytes`.
@@ -191,10 +197,14 @@ impl Sink {
         let began = Instant::now();
         // Until the commit has answered, the producer is one to be replaced.
         self.rotate = true;
+        failpoint::pass(Point::BeforeFlush);
         self.settle()?;
         let settling = began.elapsed();
+        failpoint::pass(Point::AfterFlush);
         send_offsets(self)?;
+        failpoint::pass(Point::AfterOffsets);
         let ending = Instant::now();
+        failpoint::pass(Point::MidCommit);
         self.commit_transaction()?;
         self.in_transaction = false;
         self.rotate = ending.elapsed() > RETRY_BACKOFF.mul_f64(0.8);
@@ -241,8 +251,17 @@ impl Sink {
         let began = Instant::now();
         loop {
             let metadata = source.group_metadata().map_err(|reason| CommitFault::AssignmentLost { reason })?;
-            let producer = self.transactional().map_err(|reason| CommitFault::NotCommitted { reason })?;
-            let Err(error) = producer.base.send_offsets_to_transaction(&list, &metadata, COMMIT_MAX) else { return Ok(()) };
+            let base = Arc::clone(&self.transactional().map_err(|reason| CommitFault::NotCommitted { reason })?.base);
+            let (list, most) = (list.clone(), self.sink.transaction_timeout);
+            let Some(answer) = within(most + UNANSWERED_GRACE, move || base.send_offsets_to_transaction(&list, &metadata, most)) else {
+                // The call that hangs keeps the producer; the one that takes its place fences it.
+                self.producer = None;
+                let reason = format!("librdkafka did not answer within {:?}", most + UNANSWERED_GRACE);
+                return Err(CommitFault::NotCommitted {
+                    reason: KafkaFault::of_code("send_offsets_to_transaction".into(), Code::OperationTimedOut, reason, Recovery::Rotate),
+                });
+            };
+            let Err(error) = answer else { return Ok(()) };
             match error.rdkafka_error_code() {
                 Some(Code::UnknownMemberId | Code::IllegalGeneration) => {
                     return Err(CommitFault::AssignmentLost { reason: error.to_string() });
@@ -346,7 +365,7 @@ impl Sink {
 struct Transactional {
     // Topic handles are destroyed before their client: keep this order.
     topics: Vec<(String, TopicHandle)>,
-    base: BaseProducer<ProducerEvents>,
+    base: Arc<BaseProducer<ProducerEvents>>,
 }
 
 impl Transactional {
@@ -384,7 +403,7 @@ impl Transactional {
             }
             std::thread::sleep(STEP);
         }
-        Ok(Self { topics: Vec::new(), base })
+        Ok(Self { topics: Vec::new(), base: Arc::new(base) })
     }
 
     /// A handle saves librdkafka the look-up by name for every record.
@@ -458,6 +477,14 @@ impl Transactional {
         let code = unsafe { rd::rd_kafka_flush(self.base.client().native_ptr(), wait.as_millis() as i32) };
         Code::from(code) == Code::NoError && self.base.in_flight_count() == 0
     }
+}
+
+/// Calls on a thread of its own; nothing if that takes too long, and then the thread is left to itself.
+fn within<T: Send + 'static>(most: Duration, call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (tell, told) = mpsc::sync_channel(1);
+    // Whoever gave up waiting does not listen any more.
+    std::thread::spawn(move || drop(tell.send(call())));
+    told.recv_timeout(most).ok()
 }
 
 /// An empty slice is not null: an empty key is a key, an empty value no tombstone.
