@@ -11,9 +11,10 @@ use portcullis_connectors::formats::{Fault, Format, Input};
 use portcullis_connectors::kafka::{Batch, Reader, RecordRef, Settings, Source, Start, TopicPartition};
 use portcullis_core::event::{Event, EventType, Origin};
 use portcullis_core::fanout::subjects;
+use portcullis_core::record::EventRecord;
 use portcullis_core::subject::{Kind, SubjectRef};
 use portcullis_core::text::Text;
-use portcullis_schemas::{decode_event, encode_event};
+use portcullis_schemas::{decode_event, decode_event_record, encode_event};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -102,9 +103,51 @@ impl IngestRole {
     }
 }
 
+impl IngestRole {
+    /// A group without any offset begins at the beginning, and nothing may have been ingested before: INGEST has no journal that would
+    /// tell, but the events log does. (An input that is added later finds the offsets of the others.)
+    fn check_beginning(&mut self, source: &Source) -> anyhow::Result<()> {
+        let mut inputs = Vec::new();
+        for topic in source.topics().iter() {
+            inputs.extend((0..self.reader.partitions(topic)?).map(|partition| TopicPartition::new(Arc::clone(topic), partition)));
+        }
+        let is_new = || -> anyhow::Result<bool> { Ok(source.committed(&inputs, KAFKA_MAX)?.iter().all(|(_, offset)| offset.is_none())) };
+        // Asked again: another worker may have committed its first batch just now.
+        if is_new()? && self.has_ingested()? && is_new()? {
+            bail!(NeedsOperator(format!(
+                "the group has no committed offset for any input, but {} holds their events: the group's offsets were deleted (with an input topic they are, too), have expired, or the group was renamed. \
+                 Restore them with `kafka-consumer-groups --reset-offsets --to-offset N` (N = one past the `origin` of the last event of each input partition); \
+                 of an input topic that was made anew, `--to-earliest`; or choose a new topics.prefix to begin anew",
+                self.settings.topics.events
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether the events log holds an event: a policy may stand in it before the first.
+    fn has_ingested(&mut self) -> anyhow::Result<bool> {
+        let topic = Arc::clone(&self.settings.topics.events);
+        let mut found = false;
+        for partition in 0..self.reader.partitions(&topic)? {
+            self.reader.read(&TopicPartition::new(Arc::clone(&topic), partition), Start::Beginning, None, |record| {
+                found = matches!(record.value.map(decode_event_record), Some(Ok(EventRecord::Event(_))));
+                if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            if found {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
 impl Role for IngestRole {
     fn assign(&mut self, source: &mut Source, partitions: &[TopicPartition]) -> anyhow::Result<()> {
-        for (at, committed) in source.committed(partitions, KAFKA_MAX)? {
+        let committed = source.committed(partitions, KAFKA_MAX)?;
+        if committed.iter().any(|(_, offset)| offset.is_none()) {
+            self.check_beginning(source)?;
+        }
+        for (at, committed) in committed {
             let (low, high) = source.watermarks(&at, KAFKA_MAX)?;
             let start = match committed {
                 None => Start::Beginning,
