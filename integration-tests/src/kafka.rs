@@ -2,9 +2,11 @@
 //!
 //! - [`shared`]: one broker for all tests of a binary; every test uses names of its own ([`unique`]).
 //! - [`Broker::start`]: one that a fault test may kill, stop and restart.
+//! - [`Broker::start_cluster`]: several that replicate to each other, each to be killed, stopped and restarted alone.
 //!
 //! `PORTCULLIS_TEST_KAFKA=host:port` makes [`shared`] an existing broker instead. Without Maven or a JDK a test fails and says what to install.
 
+use crate::proxy::Proxy;
 use base64::Engine;
 use portcullis_connectors::kafka::topics::{self, Owner, Topic};
 use portcullis_connectors::kafka::{Settings, connect_check};
@@ -52,8 +54,15 @@ pub fn unique(name: &str) -> String {
 /// # Panics
 /// If the broker refuses it.
 pub fn create_topic(settings: &Settings, name: &str, partitions: i32) {
-    let topic =
-        Topic { name: name.to_owned(), owner: Owner::Portcullis, purpose: "a test", partitions, replication: 1, settings: Vec::new() };
+    create_replicated(settings, name, partitions, 1);
+}
+
+/// Creates a plain topic.
+///
+/// # Panics
+/// If the broker refuses it.
+pub fn create_replicated(settings: &Settings, name: &str, partitions: i32, replication: i32) {
+    let topic = Topic { name: name.to_owned(), owner: Owner::Portcullis, purpose: "a test", partitions, replication, settings: Vec::new() };
     let applied = topics::apply(settings, &[topic]).unwrap_or_else(|error| panic!("creating {name}: {error}"));
     assert_eq!(applied.created, [name]);
     // The controller has it; every broker (and the first fetch of a client) must know it, too.
@@ -66,10 +75,22 @@ pub fn create_topic(settings: &Settings, name: &str, partitions: i32) {
 /// A broker of one's own, to be killed, stopped and restarted.
 pub struct Broker {
     directory: PathBuf,
-    port: u16,
+    /// From 1.
+    node: usize,
+    seats: Vec<Seat>,
     jars: PathBuf,
     options: Options,
     running: Option<Running>,
+    proxy: Option<Proxy>,
+}
+
+/// Where a broker of a cluster listens; all of them know all.
+#[derive(Clone, Copy)]
+struct Seat {
+    port: u16,
+    controller_port: u16,
+    /// Advertises the proxy's port to whoever comes that way.
+    proxied_port: u16,
 }
 
 /// How a broker is started.
@@ -80,11 +101,15 @@ pub struct Options {
     pub properties: Vec<(String, String)>,
     /// Quick to start and sparing with the CPU, not fast under load.
     pub light: bool,
+    /// Also listens behind a proxy, see [`Broker::proxy`].
+    pub proxied: bool,
+    /// Keeps its data there instead of in a temporary folder.
+    pub data: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { heap: "512m".into(), properties: Vec::new(), light: true }
+        Self { heap: "512m".into(), properties: Vec::new(), light: true, proxied: false, data: None }
     }
 }
 
@@ -104,51 +129,80 @@ impl Broker {
     /// # Errors
     /// As [`start`](Self::start).
     pub fn start_with(options: Options) -> Result<Self, String> {
+        Self::start_cluster(1, options)?.pop().ok_or_else(|| "a cluster of none".into())
+    }
+
+    /// Brokers that replicate to each other and are all controllers: the cluster outlives the loss of less than half of them.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_cluster(brokers: usize, options: Options) -> Result<Vec<Self>, String> {
         let jars = jars()?;
         let mut failure = String::new();
         // Between choosing a free port and binding it, somebody else may take it.
         for _ in 0..START_ATTEMPTS {
-            match Self::start_once(&jars, options.clone()) {
-                Ok(broker) => return Ok(broker),
+            match Self::start_once(&jars, brokers, &options) {
+                Ok(brokers) => return Ok(brokers),
                 Err(error) => failure = error,
             }
         }
         Err(failure)
     }
 
-    fn start_once(jars: &Path, options: Options) -> Result<Self, String> {
-        let (port, controller_port) = free_ports()?;
-        let directory = std::env::temp_dir().join(unique("portcullis-kafka"));
-        fs::create_dir_all(directory.join("log")).map_err(|e| format!("creating {}: {e}", directory.display()))?;
-        let mut broker = Self { directory, port, jars: jars.to_owned(), options, running: None };
-        broker.format(controller_port)?;
-        broker.restart()?;
-        Ok(broker)
+    fn start_once(jars: &Path, brokers: usize, options: &Options) -> Result<Vec<Self>, String> {
+        let seats = free_seats(brokers)?;
+        let cluster = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random_bytes());
+        let mut started = Vec::new();
+        for node in 1..=brokers {
+            let directory = std::env::temp_dir().join(unique("portcullis-kafka"));
+            fs::create_dir_all(&directory).map_err(|e| format!("creating {}: {e}", directory.display()))?;
+            let proxy =
+                if options.proxied { Some(Proxy::start(seats[node - 1].proxied_port).map_err(|e| format!("a proxy: {e}"))?) } else { None };
+            let (seats, jars, options) = (seats.clone(), jars.to_owned(), options.clone());
+            let mut broker = Self { directory, node, seats, jars, options, running: None, proxy };
+            broker.format(&cluster)?;
+            broker.spawn()?;
+            started.push(broker);
+        }
+        started.iter_mut().try_for_each(Self::wait_ready)?;
+        Ok(started)
     }
 
-    fn format(&self, controller_port: u16) -> Result<(), String> {
-        let port = self.port;
+    fn format(&self, cluster: &str) -> Result<(), String> {
+        let Seat { port, controller_port, proxied_port } = self.seats[self.node - 1];
+        let voters: Vec<String> =
+            self.seats.iter().enumerate().map(|(number, seat)| format!("{}@127.0.0.1:{}", number + 1, seat.controller_port)).collect();
+        let (listener, advertised) = match &self.proxy {
+            Some(proxy) => (format!(",PROXIED://127.0.0.1:{proxied_port}"), format!(",PROXIED://127.0.0.1:{}", proxy.port())),
+            None => (String::new(), String::new()),
+        };
+        let replicas = self.seats.len().min(3);
+        let in_sync = replicas.min(2);
         let mut properties = format!(
             "process.roles=broker,controller\n\
-             node.id=1\n\
-             controller.quorum.voters=1@127.0.0.1:{controller_port}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+             node.id={}\n\
+             controller.quorum.voters={}\n\
+             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{listener}\n\
+             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}\n\
              controller.listener.names=CONTROLLER\n\
-             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT\n\
              log.dirs={}\n\
-             offsets.topic.replication.factor=1\n\
+             offsets.topic.replication.factor={replicas}\n\
              offsets.topic.num.partitions=4\n\
-             transaction.state.log.replication.factor=1\n\
-             transaction.state.log.min.isr=1\n\
+             transaction.state.log.replication.factor={replicas}\n\
+             transaction.state.log.min.isr={in_sync}\n\
              transaction.state.log.num.partitions=4\n\
              {}\n\
-             share.coordinator.state.topic.replication.factor=1\n\
-             share.coordinator.state.topic.min.isr=1\n\
+             share.coordinator.state.topic.replication.factor={replicas}\n\
+             share.coordinator.state.topic.min.isr={in_sync}\n\
+             broker.session.timeout.ms=3000\n\
+             broker.heartbeat.interval.ms=500\n\
              group.initial.rebalance.delay.ms=0\n\
              group.min.session.timeout.ms=1000\n\
              auto.create.topics.enable=false\n",
-            self.directory.join("log").display(),
+            self.node,
+            voters.join(","),
+            self.options.data.clone().unwrap_or_else(|| self.directory.clone()).join(format!("log-{}", self.node)).display(),
             topics::BROKER_ADVICE
         );
         for (name, value) in &self.options.properties {
@@ -156,9 +210,8 @@ impl Broker {
         }
         let file = self.properties();
         fs::write(&file, properties).map_err(|e| format!("writing {}: {e}", file.display()))?;
-        let id = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random_bytes());
         let mut format = self.java();
-        format.arg("kafka.tools.StorageTool").args(["format", "-t", &id, "-c"]).arg(&file);
+        format.arg("kafka.tools.StorageTool").args(["format", "-t", cluster, "-c"]).arg(&file);
         let output = format.output().map_err(|e| format!("no java: {e}; {INSTALL}"))?;
         if !output.status.success() {
             return Err(format!("formatting the broker's storage: {}", String::from_utf8_lossy(&output.stderr)));
@@ -185,6 +238,11 @@ impl Broker {
     /// # Errors
     /// The tail of the broker's log.
     pub fn restart(&mut self) -> Result<(), String> {
+        self.spawn()?;
+        self.wait_ready()
+    }
+
+    fn spawn(&mut self) -> Result<(), String> {
         assert!(self.running.is_none(), "the broker runs");
         let mut java = self.java();
         java.arg("kafka.Kafka").arg(self.properties());
@@ -207,7 +265,7 @@ impl Broker {
         BufReader::new(output).read_line(&mut line).map_err(|e| format!("reading the broker's pid: {e}"))?;
         let pid = line.trim().parse().map_err(|_| format!("the supervisor said {line:?} instead of a pid"))?;
         self.running = Some(Running { supervisor, orders, pid });
-        self.wait_ready()
+        Ok(())
     }
 
     fn wait_ready(&mut self) -> Result<(), String> {
@@ -224,7 +282,19 @@ impl Broker {
     }
 
     pub fn bootstrap(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("127.0.0.1:{}", self.seats[self.node - 1].port)
+    }
+
+    /// The way through the proxy; who comes by it is sent on by it.
+    ///
+    /// # Panics
+    /// If the broker has none ([`Options::proxied`]).
+    pub fn proxy(&self) -> &Proxy {
+        self.proxy.as_ref().expect("Options::proxied")
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| signal(running.pid, "0"))
     }
 
     pub fn settings(&self) -> Settings {
@@ -298,10 +368,12 @@ fn java_binary() -> PathBuf {
     }
 }
 
-fn free_ports() -> Result<(u16, u16), String> {
-    let bind = || TcpListener::bind("127.0.0.1:0").and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
-    let ((first, _keep), (second, _keep_too)) = (bind().map_err(|e| e.to_string())?, bind().map_err(|e| e.to_string())?);
-    Ok((first, second))
+fn free_seats(count: usize) -> Result<Vec<Seat>, String> {
+    let bind = |_| TcpListener::bind("127.0.0.1:0").and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
+    // All are held until all are known.
+    let held = (0..3 * count).map(bind).collect::<Result<Vec<_>, _>>().map_err(|e| format!("no free port: {e}"))?;
+    let ports: Vec<u16> = held.iter().map(|(port, _)| *port).collect();
+    Ok(ports.chunks_exact(3).map(|p| Seat { port: p[0], controller_port: p[1], proxied_port: p[2] }).collect())
 }
 
 fn random_bytes() -> [u8; 16] {

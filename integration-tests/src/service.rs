@@ -4,19 +4,21 @@ use portcullis_connectors::kafka::topics::Names;
 use portcullis_connectors::kafka::{Reader, Settings, Sink, SinkSettings, Start, TopicPartition};
 use std::fs::File;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The binary beside the running test.
+/// The binary beside the running program, or above it, where a test runs.
 ///
 /// # Panics
 /// If it has not been built.
 pub fn binary() -> PathBuf {
-    let test = std::env::current_exe().expect("the test's own path");
-    let binary = test.parent().and_then(Path::parent).map(|dir| dir.join("portcullis")).unwrap_or_default();
-    assert!(binary.is_file(), "{} is missing: build the whole workspace (`make test` does)", binary.display());
-    binary
+    let own = std::env::current_exe().expect("the program's own path");
+    let places: Vec<PathBuf> = own.ancestors().skip(1).take(2).map(|dir| dir.join("portcullis")).collect();
+    match places.iter().find(|place| place.is_file()) {
+        Some(binary) => binary.clone(),
+        None => panic!("no portcullis beside {}: build the whole workspace (`make test` does)", own.display()),
+    }
 }
 
 /// One installation: a prefix on a broker, a configuration, a state directory.
