@@ -10,14 +10,24 @@ SEED       ?= 1
 EVENTS     ?= 100000
 OUT        ?= ./out/demo
 DRAIN_EVENTS ?= 1000000
+SEEDS      ?= 200
+LANES      ?= 2
+TORTURE_LOG ?= ./out/torture.log
 
-.PHONY: demo test build lint bench-core bench-drain install bootstrap
+.PHONY: demo test torture build lint bench-core bench-drain install bootstrap
 
 demo: build
 	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
 
 test: lint
 	cargo test --release --locked --workspace
+
+# The judge over many seeds: SEEDS of them from SEED on, LANES side by side. What the log holds already is not run again; SEED=17 SEEDS=1
+# with another TORTURE_LOG runs one again.
+torture: bootstrap
+	cargo build --release --locked --workspace --bins
+	@mkdir -p "$(dir $(TORTURE_LOG))"
+	@"$(CARGO_TARGET_DIR)/release/judge" --from $(SEED) --seeds $(SEEDS) --lanes $(LANES) --log "$(TORTURE_LOG)"
 
 build: bootstrap
 	cargo build --release --locked --workspace --bin portcullis

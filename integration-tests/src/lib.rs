@@ -1,5 +1,7 @@
 //! The harness of the integration tests: real servers, fetched and started on loopback, and stopped whatever happens to the test.
 
+pub mod judge;
 pub mod kafka;
+pub mod proxy;
 pub mod s3;
 pub mod service;

@@ -163,8 +163,7 @@ impl<'a> Recovery<'a> {
         };
         let (first, last) = self.reader.watermarks(self.log)?;
         let journal = Journal {
-            // Its end alone tells nothing: a transaction that was aborted has moved it, too.
-            was_written: tail.is_some() || self.reader.watermarks(self.journal)?.0 > 0,
+            was_written: self.reader.watermarks(self.journal)?.1 > 0,
             end: tail.as_ref().map(|(_, mover)| mover.record.to),
             decision_version: tail.as_ref().map_or(0, |(last, _)| last.record.decision_version),
             next,
