@@ -233,14 +233,15 @@ pub fn run<R: Role>(
             anyhow::bail!("{}: {} ({:?})", fault.at, fault.reason, fault.kind);
         }
         outbox.clear();
-        failpoint::pass(Point::AfterReceive);
         if batch.is_empty() {
             role.idle(&source, &mut outbox)?;
             if outbox.is_empty() {
                 continue;
             }
         } else {
+            failpoint::pass(Point::AfterReceive);
             role.apply(&batch, &mut outbox)?;
+            failpoint::pass(Point::AfterApply);
         }
         let mut next = batch.next_offsets();
         next.append(&mut outbox.offsets);
