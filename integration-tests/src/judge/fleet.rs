@@ -29,6 +29,7 @@ pub struct Pod {
     /// The supervisor keeps it running.
     pub wanted: bool,
     died: Instant,
+    started: Instant,
     starts: u32,
     /// What it ended with by itself, the last lines of its logs.
     pub endings: Vec<String>,
@@ -152,6 +153,7 @@ impl Fleet {
             child: None,
             wanted: false,
             died: Instant::now(),
+            started: Instant::now(),
             starts: 0,
             endings: Vec::new(),
         });
@@ -217,7 +219,7 @@ impl Fleet {
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().context("starting portcullis run")?;
         let pod = &mut self.pods[pod];
-        (pod.child, pod.starts, pod.wanted) = (Some(child), starts, true);
+        (pod.child, pod.starts, pod.wanted, pod.started) = (Some(child), starts, true, Instant::now());
         Ok(())
     }
 
@@ -339,6 +341,11 @@ impl Fleet {
             }
         }
         Ok(())
+    }
+
+    /// How long the pod that was started last has been running.
+    pub fn youngest(&self) -> Duration {
+        self.pods.iter().filter(|pod| pod.wanted).map(|pod| pod.started.elapsed()).min().unwrap_or(Duration::MAX)
     }
 
     /// Where the threads of the pods that run stand, for whoever looks for a hang; needs gdb, and is nothing without.

@@ -27,6 +27,8 @@ const SETTLE_MAX: Duration = Duration::from_secs(120);
 const POINT_MAX: Duration = Duration::from_secs(8);
 /// An error is named within that time.
 const NAMED_MAX: Duration = Duration::from_secs(40);
+/// A pod that has run that long is live.
+const GROWN_UP: Duration = Duration::from_secs(4);
 const STEP: Duration = Duration::from_millis(50);
 
 /// What became of a seed.
@@ -540,7 +542,14 @@ impl Run<'_> {
 
     /// Settles, stops cleanly, judges.
     fn conclude(&mut self, roles: &[&str], ingest: bool) -> anyhow::Result<Tally> {
-        self.settle(roles, ingest)?;
+        // A pod that has only just been started does not listen to SIGTERM yet, and has not caught up.
+        loop {
+            self.settle(roles, ingest)?;
+            match GROWN_UP.checked_sub(self.fleet.youngest()) {
+                Some(left) => self.pass(left + STEP)?,
+                None => break,
+            }
+        }
         self.clock.end("settling");
         let running: Vec<usize> = self.fleet.all().into_iter().filter(|pod| self.fleet.pods[*pod].wanted).collect();
         let before: Vec<usize> = running.iter().map(|pod| self.fleet.pods[*pod].endings.len()).collect();
