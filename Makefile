@@ -9,12 +9,12 @@ PORTCULLIS := $(CARGO_TARGET_DIR)/release/portcullis
 SEED       ?= 1
 EVENTS     ?= 100000
 OUT        ?= ./out/demo
-DRAIN_EVENTS ?= 1000000
+RUNS       ?= 5
 SEEDS      ?= 200
 LANES      ?= 2
 TORTURE_LOG ?= ./out/torture.log
 
-.PHONY: demo test torture build lint bench-core bench-drain install bootstrap
+.PHONY: demo test torture build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle install bootstrap
 
 demo: build
 	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
@@ -40,10 +40,38 @@ lint: bootstrap
 bench-core: bootstrap
 	cargo bench --locked -p portcullis-benches
 
-# SCORE and the bare echo on a real Kafka, pinned apart: broker on core 0, the engine on core 1.
+# What the engine costs, on a real Kafka: broker on core 0, engine on core 1. Each prints RESULT lines; docs/performance.md keeps them.
+# RUNS=5 runs of each; BENCH_ARGS is handed on (`--events 500000` for a quick look).
+BENCH = cargo build --release --locked --workspace --bins && RUNS=$(RUNS) .ci/bench "$(CARGO_TARGET_DIR)/release"
+
+# SCORE with the whole default policy, 1 M identities, at 2 % and at 100 % emission, against the bare echo.
 bench-drain: bootstrap
+	$(BENCH) drain --emit changes $(BENCH_ARGS)
+	$(BENCH) drain --emit all $(BENCH_ARGS)
+
+# The workload of Kafka Streams and Flink: default, wide, and a verdict for every event, against the bare echo.
+bench-peers: bootstrap
+	$(BENCH) peers $(BENCH_ARGS)
+	$(BENCH) peers --wide $(BENCH_ARGS)
+	$(BENCH) peers --all $(BENCH_ARGS)
+
+# The same beside the peers themselves, on one broker, in the same session.
+bench-compare: bootstrap
+	$(BENCH) compare
+
+bench-ingest: bootstrap
+	$(BENCH) ingest $(BENCH_ARGS)
+	$(BENCH) ingest --avro $(BENCH_ARGS)
+
+bench-latency: bootstrap
+	$(BENCH) latency $(or $(RATES),5000)
+
+bench-scale: bootstrap
 	cargo build --release --locked --workspace --bins
-	@.ci/drain "$(CARGO_TARGET_DIR)/release" $(DRAIN_EVENTS)
+	taskset -c 1 "$(CARGO_TARGET_DIR)/release/scale" $(BENCH_ARGS)
+
+bench-idle: bootstrap
+	$(BENCH) idle
 
 # Into ~/.cargo/bin, so that the commands of the README can be typed as they stand.
 install: build

@@ -32,7 +32,7 @@ pub enum StateFault {
     #[error("{dir}: {doing} failed: {source}. Check the disk, its permissions and the limit on open files", dir = .dir.display())]
     Io { dir: PathBuf, doing: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
 
-    #[error("{dir}: a batch of this temporary state was given up, and what it had changed cannot be taken back: begin again with an empty directory", dir = .dir.display())]
+    #[error("{dir}: a batch of this state was given up, and what it had changed cannot be taken back: begin again with an empty directory", dir = .dir.display())]
     Spoiled { dir: PathBuf },
 
     #[error("{dir}: a key of {bytes} bytes, at most {max} are allowed: shorten the identifier where the record is read", dir = .dir.display())]

@@ -3,6 +3,7 @@
 //! Entries stand in chunks that never move, so growing copies nothing. Eviction is second chance (the clock of Corbató, 1968) over clean entries
 //! only: a changed value stays until RocksDB has it. What is evicted decides where a value is read from next time, never what it is.
 
+use crate::encoded::Span;
 use crate::index::{Index, prefetch};
 use crate::key::Key;
 use crate::layout::NEVER;
@@ -23,14 +24,18 @@ pub(crate) struct Entry<V> {
     pub stored_due_ms: i64,
     weight_bytes: usize,
     live: bool,
-    dirty: bool,
+    pub dirty: bool,
     referenced: bool,
-    /// Committed value.
+    /// Committed value; moved out while a batch works on it.
     pub value: Option<V>,
+    /// The same as it will be stored, while it is dirty.
+    pub encoded: Span,
 }
 
 const CHUNK_ENTRIES: usize = 1024;
 const CACHE_LINE_BYTES: usize = 64;
+/// Of one block that a value owns, so much is asked for ahead.
+const BLOCK_LINES_MAX: usize = 16;
 /// Entries that one commit looks at for each one it added, so that eviction costs a little often rather than much at once.
 const CLOCK_STEPS_PER_SLOT: usize = 16;
 const CLOCK_STEPS_MIN: usize = 4096;
@@ -107,6 +112,18 @@ impl<V: Value> HotTable<V> {
         }
     }
 
+    /// Starts to load what an entry's value owns; see [`Value::blocks`].
+    #[inline]
+    pub fn prefetch_value(&self, place: u32, depth: u8) {
+        if let Some(value) = &self.entry(place).value {
+            value.blocks(depth, &mut |start, bytes| {
+                for line in 0..bytes.div_ceil(CACHE_LINE_BYTES).min(BLOCK_LINES_MAX) {
+                    prefetch(start.wrapping_add(line * CACHE_LINE_BYTES));
+                }
+            });
+        }
+    }
+
     #[inline]
     pub fn find(&self, hash: u32, key: &[u8]) -> Option<u32> {
         self.index.find(hash, |place| self.entry(place).key.bytes() == key)
@@ -135,6 +152,7 @@ impl<V: Value> HotTable<V> {
             dirty: false,
             referenced: false,
             value,
+            encoded: Span::NONE,
         };
         let place = match self.free.pop() {
             Some(place) => {
@@ -177,7 +195,7 @@ impl<V: Value> HotTable<V> {
     pub fn mark_clean(&mut self) {
         for place in std::mem::take(&mut self.dirty) {
             let entry = self.entry_mut(place);
-            entry.dirty = false;
+            (entry.dirty, entry.encoded) = (false, Span::NONE);
             entry.stored_due_ms = entry.due_ms;
         }
         self.dirty_bytes = 0;
@@ -212,7 +230,8 @@ impl<V: Value> HotTable<V> {
         self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK_ENTRIES + last.len())
     }
 
-    fn remove(&mut self, place: u32) {
+    /// Forgets a clean entry: whoever asks for its key reads it from RocksDB again.
+    pub fn remove(&mut self, place: u32) {
         let entry = self.entry_mut(place);
         let (hash, weight_bytes) = (entry.hash, entry.weight_bytes);
         (entry.live, entry.value, entry.key) = (false, None, Key::new(&[]));

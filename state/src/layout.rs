@@ -45,16 +45,27 @@ pub(crate) fn read_timer_key(row_key: &[u8]) -> Option<(i64, &[u8])> {
 
 /// Writes the row of a value and its timer. False when there is neither, so that the row should not exist.
 pub(crate) fn encode_row<V: Value>(value: Option<&V>, due_ms: i64, out: &mut Vec<u8>) -> bool {
-    out.clear();
-    let has_timer = due_ms != NEVER;
-    out.push(if value.is_some() { HAS_VALUE } else { 0 } | if has_timer { HAS_TIMER } else { 0 });
-    if has_timer {
-        out.extend_from_slice(&due_ms.to_be_bytes());
-    }
+    begin_row(value.is_some(), due_ms, out);
     if let Some(value) = value {
         value.encode(out);
     }
-    value.is_some() || has_timer
+    value.is_some() || due_ms != NEVER
+}
+
+/// The same for a value that has been encoded.
+pub(crate) fn encoded_row(encoded: &[u8], due_ms: i64, out: &mut Vec<u8>) -> bool {
+    begin_row(true, due_ms, out);
+    out.extend_from_slice(encoded);
+    true
+}
+
+fn begin_row(has_value: bool, due_ms: i64, out: &mut Vec<u8>) {
+    out.clear();
+    let has_timer = due_ms != NEVER;
+    out.push(if has_value { HAS_VALUE } else { 0 } | if has_timer { HAS_TIMER } else { 0 });
+    if has_timer {
+        out.extend_from_slice(&due_ms.to_be_bytes());
+    }
 }
 
 /// Reads a row: the value, if it has one, and the timer or [`NEVER`].

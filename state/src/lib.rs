@@ -4,7 +4,7 @@
 //! slot(key) ─► hot table (live values, bounded)  ─miss─► RocksDB of the partition
 //!    │               ▲                                        ▲
 //!    ▼               │ commit                                 │ flush: sorted, about once a second, with the position
-//! overlay (copies) ──┘ abort drops it                         │ in the same write
+//! overlay (working) ─┘ abort drops it                         │ in the same write
 //!                    └────────────────────────────────────────┘
 //! ```
 //!
@@ -22,6 +22,7 @@
 //! `tests/crash.rs` kills a writer at random instants and checks every value against the position found.
 
 pub mod checkpoint;
+mod encoded;
 mod fault;
 mod hot;
 mod identity;
@@ -40,7 +41,7 @@ mod values;
 
 pub use fault::StateFault;
 pub use identity::PartitionIdentity;
-pub use meta::Meta;
+pub use meta::{Beside, Meta};
 pub use overlay::{Change, Slot};
 pub use partition::{Partition, Stats};
 pub use shared::{Shared, StateOptions};

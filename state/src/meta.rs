@@ -11,6 +11,11 @@ pub struct Meta {
     pub extra: Vec<u8>,
 }
 
+/// Writes [`Meta::extra`] when a flush comes to need it: a commit happens far more often.
+pub trait Beside: Send + Sync {
+    fn encode(&self, out: &mut Vec<u8>);
+}
+
 impl Meta {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(16 + self.extra.len());

@@ -1,5 +1,6 @@
-//! The overlay: copies of what one batch changes. Commit moves them into the hot table, abort forgets them.
+//! The overlay: the values that one batch works on. Commit moves them into the hot table, abort forgets them.
 
+use crate::encoded::Span;
 use crate::layout::NEVER;
 
 /// A subject within the running batch. Void after the batch's commit or abort.
@@ -12,6 +13,8 @@ pub struct Change<'a, V> {
     pub key: &'a [u8],
     /// Absent: removed, expired, or only a timer is left.
     pub value: Option<&'a V>,
+    /// The value as it is stored; empty where there is none.
+    pub encoded: &'a [u8],
     /// When the key's timer is due, epoch ms of log time.
     pub timer_ms: Option<i64>,
 }
@@ -29,8 +32,12 @@ pub(crate) enum Working {
 pub(crate) struct SlotState {
     pub place: u32,
     pub changed: bool,
+    /// The committed value was moved out of the hot table to be worked on: an abort has to bring it back.
+    pub taken: bool,
     pub due_ms: i64,
     pub working: Working,
+    /// Where the working value stands among the [encoded](crate::encoded::Encoded) ones, if it has not changed since.
+    pub encoded: Span,
 }
 
 pub(crate) struct Overlay<V> {
@@ -49,7 +56,8 @@ impl<V> Overlay<V> {
 
     #[inline]
     pub fn add(&mut self, place: u32, due_ms: i64) -> u32 {
-        self.slots.push(SlotState { place, changed: false, due_ms, working: Working::Committed });
+        let working = Working::Committed;
+        self.slots.push(SlotState { place, changed: false, taken: false, due_ms, working, encoded: Span::NONE });
         self.slots.len() as u32 - 1
     }
 
@@ -57,7 +65,7 @@ impl<V> Overlay<V> {
     #[inline]
     pub fn set(&mut self, slot: u32, value: V) -> &mut V {
         let state = &mut self.slots[slot as usize];
-        state.changed = true;
+        (state.changed, state.encoded) = (true, Span::NONE);
         let copy = match state.working {
             Working::Copy(copy) => {
                 self.copies[copy as usize] = None;

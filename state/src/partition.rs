@@ -1,12 +1,13 @@
 //! One partition's state: batches over the hot table, flushes into RocksDB.
 
 use crate::KEY_BYTES_MAX;
+use crate::encoded::{Encoded, Span};
 use crate::fault::StateFault;
 use crate::hot::HotTable;
 use crate::identity::PartitionIdentity;
 use crate::key_order::{Sortable, sort_by_key};
 use crate::layout::{self, NEVER};
-use crate::meta::Meta;
+use crate::meta::{Beside, Meta};
 use crate::overlay::{Change, Overlay, Slot, Working};
 use crate::shared::{Share, Shared};
 use crate::store::Store;
@@ -14,6 +15,7 @@ use crate::timers::Timers;
 use crate::value::Value;
 use rocksdb::WriteBatch;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Keys whose memory is asked for ahead of their use: enough to cover a cache miss, few enough to stay in the first cache.
@@ -26,10 +28,13 @@ const COMMIT_AHEAD: usize = 8;
 pub struct Partition<V: Value> {
     hot: HotTable<V>,
     overlay: Overlay<V>,
+    encoded: Encoded,
     timers: Timers,
     store: Store,
     share: Share,
     meta: Option<Meta>,
+    /// What the caller has to say beside the last commit, until a flush asks for it.
+    beside: Option<Arc<dyn Beside>>,
     /// Something was committed since the last flush, if only the position.
     behind: bool,
     last_flush: Option<Instant>,
@@ -38,6 +43,8 @@ pub struct Partition<V: Value> {
     order: Vec<Sortable>,
     hits: u64,
     misses: u64,
+    /// The store was empty when it was opened and nothing has left the hot table since: what is not hot is nowhere.
+    complete: bool,
     /// A batch of a temporary state was aborted: what it changed cannot be taken back.
     spoiled: bool,
 }
@@ -63,20 +70,24 @@ impl<V: Value> Partition<V> {
     /// Opens the state in `dir`, or makes an empty one. [`meta`](Partition::meta) then says where to read on.
     pub fn open(dir: &Path, shared: &Shared, identity: &PartitionIdentity) -> Result<Partition<V>, StateFault> {
         let (store, meta) = Store::open::<V>(dir, shared, identity)?;
+        let complete = meta.is_none() && store.rows(&[layout::VALUES]).next().is_none();
         let share = shared.enter();
         let mut partition = Partition {
             hot: HotTable::new(),
             overlay: Overlay::new(),
+            encoded: Encoded::default(),
             timers: Timers::new(share.options().timers_near_max),
             store,
             share,
             meta,
+            beside: None,
             behind: false,
             last_flush: None,
             last_persist: None,
             order: Vec::new(),
             hits: 0,
             misses: 0,
+            complete,
             spoiled: false,
         };
         partition.extend_timers()?;
@@ -136,16 +147,23 @@ impl<V: Value> Partition<V> {
             for (_, hash) in &group[..len] {
                 self.hot.prefetch_entry(*hash);
             }
+            let first = slots.len();
             for &(key, hash) in &group[..len] {
                 match self.hot.find(hash, key) {
                     Some(place) => {
                         self.hits += 1;
+                        self.hot.prefetch_value(place, 0);
                         slots.push(self.touch(place));
                     }
                     None => {
                         missing.push((key, hash, slots.len()));
                         slots.push(Slot(u32::MAX));
                     }
+                }
+            }
+            for slot in &slots[first..] {
+                if let Some(state) = self.overlay.slots.get(slot.0 as usize) {
+                    self.hot.prefetch_value(state.place, 1);
                 }
             }
             if len < PREFETCH_KEYS {
@@ -186,22 +204,24 @@ impl<V: Value> Partition<V> {
         let state = &mut self.overlay.slots[slot.0 as usize];
         match state.working {
             Working::Copy(copy) => {
-                state.changed = true;
+                (state.changed, state.encoded) = (true, Span::NONE);
                 self.overlay.copy_mut(copy)
             }
             Working::Committed => {
-                let copy = self.copy_committed(slot)?;
-                Some(self.overlay.set(slot.0, copy))
+                let value = self.take_committed(slot)?;
+                Some(self.overlay.set(slot.0, value))
             }
             Working::Absent => None,
         }
     }
 
-    /// A copy of the committed value to work on; of a temporary state the value itself, which comes back with the commit.
+    /// The committed value itself, to be worked on. It comes back with the commit, and after an abort from its encoded form.
     #[inline]
-    fn copy_committed(&mut self, slot: Slot) -> Option<V> {
-        let place = self.overlay.slots[slot.0 as usize].place;
-        if self.share.options().temporary { self.hot.entry_mut(place).value.take() } else { self.hot.entry(place).value.clone() }
+    fn take_committed(&mut self, slot: Slot) -> Option<V> {
+        let state = &mut self.overlay.slots[slot.0 as usize];
+        let value = self.hot.entry_mut(state.place).value.take();
+        state.taken |= value.is_some();
+        value
     }
 
     /// The value to change, made by `make` where there is none.
@@ -210,11 +230,12 @@ impl<V: Value> Partition<V> {
         if let Working::Copy(copy) = self.overlay.slots[slot.0 as usize].working
             && self.overlay.copy(copy).is_some()
         {
-            self.overlay.slots[slot.0 as usize].changed = true;
+            let state = &mut self.overlay.slots[slot.0 as usize];
+            (state.changed, state.encoded) = (true, Span::NONE);
             return self.overlay.copy_mut(copy).expect("looked at just now");
         }
         let value = match self.overlay.slots[slot.0 as usize].working {
-            Working::Committed => self.copy_committed(slot),
+            Working::Committed => self.take_committed(slot),
             Working::Copy(_) | Working::Absent => None,
         };
         self.overlay.set(slot.0, value.unwrap_or_else(make))
@@ -230,7 +251,7 @@ impl<V: Value> Partition<V> {
     pub fn remove(&mut self, slot: Slot) {
         if self.value(slot).is_some() {
             let state = &mut self.overlay.slots[slot.0 as usize];
-            (state.working, state.changed) = (Working::Absent, true);
+            (state.working, state.changed, state.encoded) = (Working::Absent, true, Span::NONE);
         }
     }
 
@@ -288,25 +309,53 @@ impl<V: Value> Partition<V> {
         self.order.clear();
         self.order.extend((0..slots.len() as u32).filter(|slot| slots[*slot as usize].changed).map(Sortable::new));
         sort_by_key(&mut self.order, &key_of);
+        for at in 0..self.order.len() {
+            self.encode(self.order[at].item);
+        }
         let this = &*self;
         this.order.iter().map(move |sortable| {
             let slot = Slot(sortable.item);
-            Change { key: this.key(slot), value: this.value(slot), timer_ms: this.timer(slot) }
+            let encoded = this.encoded.get(this.overlay.slots[sortable.item as usize].encoded);
+            Change { key: this.key(slot), value: this.value(slot), encoded, timer_ms: this.timer(slot) }
         })
+    }
+
+    /// Encodes the working value of a changed slot, unless it has been.
+    #[inline]
+    fn encode(&mut self, number: u32) {
+        let state = &self.overlay.slots[number as usize];
+        if !state.encoded.is_none() {
+            return;
+        }
+        let value = match state.working {
+            Working::Copy(copy) => self.overlay.copy(copy),
+            Working::Committed => self.hot.entry(state.place).value.as_ref(),
+            Working::Absent => None,
+        };
+        if let Some(value) = value {
+            let span = self.encoded.add(|out| value.encode(out));
+            self.overlay.slots[number as usize].encoded = span;
+        }
     }
 
     /// Takes what the batch changed into the state, which then stands at `meta`. Cannot fail: what it promises was already published.
     pub fn commit(&mut self, meta: Meta) {
         debug_assert!(self.meta.as_ref().is_none_or(|before| before.log_time_ms <= meta.log_time_ms), "log time is a running maximum");
+        // A temporary state never goes back and is hardly ever flushed: what was encoded for a digest is not kept.
+        let temporary = self.share.options().temporary;
         for number in 0..self.overlay.slots.len() {
             if let Some(ahead) = self.overlay.slots.get(number + COMMIT_AHEAD) {
                 self.hot.prefetch_place(ahead.place);
             }
-            let state = &self.overlay.slots[number];
-            if !state.changed {
+            if !self.overlay.slots[number].changed {
                 continue;
             }
+            if !temporary {
+                self.encode(number as u32);
+            }
+            let state = &self.overlay.slots[number];
             let (place, due_ms, working) = (state.place, state.due_ms, state.working);
+            let encoded = if temporary { Span::NONE } else { state.encoded };
             let entry = self.hot.entry_mut(place);
             match working {
                 Working::Copy(copy) => entry.value = self.overlay.take_copy(copy),
@@ -314,23 +363,49 @@ impl<V: Value> Partition<V> {
                 // Only the timer changed.
                 Working::Committed => {}
             }
-            entry.due_ms = due_ms;
+            (entry.due_ms, entry.encoded) = (due_ms, encoded);
             self.hot.mark_dirty(place);
         }
-        self.meta = Some(meta);
+        match temporary {
+            true => self.encoded.clear(),
+            false => self.encoded.commit(),
+        }
+        (self.meta, self.beside) = (Some(meta), None);
         self.behind = true;
         self.end_batch();
+    }
+
+    /// [`commit`](Partition::commit) whose `meta.extra` is written by `beside` when a flush comes to need it, and not otherwise.
+    pub fn commit_beside(&mut self, meta: Meta, beside: Arc<dyn Beside>) {
+        self.commit(meta);
+        self.beside = Some(beside);
     }
 
     /// Forgets what the batch changed. A temporary state cannot, and says so when it is used again.
     pub fn abort(&mut self) {
         self.spoiled |= self.share.options().temporary && self.overlay.slots.iter().any(|state| state.changed);
         for state in &self.overlay.slots {
-            let entry = self.hot.entry(state.place);
+            let entry = self.hot.entry_mut(state.place);
             if state.due_ms != entry.due_ms {
                 self.timers.replace(entry.key.bytes(), state.due_ms, entry.due_ms);
             }
+            if !state.taken || self.spoiled {
+                continue;
+            }
+            match entry.dirty {
+                // RocksDB has it.
+                false => {
+                    self.hot.remove(state.place);
+                    self.complete = false;
+                }
+                true => match V::decode(self.encoded.get(entry.encoded)) {
+                    Ok(value) => entry.value = Some(value),
+                    // A value that cannot read itself back: nothing that stands here can be relied on.
+                    Err(_) => self.spoiled = true,
+                },
+            }
         }
+        self.encoded.abort();
         self.end_batch();
     }
 
@@ -338,6 +413,7 @@ impl<V: Value> Partition<V> {
         let touched = self.overlay.slots.len();
         self.overlay.end();
         self.hot.evict(self.share.hot_bytes(), touched);
+        self.complete &= self.hot.evicted == 0;
     }
 
     // ---- between batches
@@ -347,8 +423,8 @@ impl<V: Value> Partition<V> {
     pub fn flush_if_due(&mut self, now: Instant) -> Result<bool, StateFault> {
         let (options, since) = (self.share.options(), |then: Option<Instant>| then.map(|then| now.saturating_duration_since(then)));
         let (flush_every, persist_every) = (options.flush_every, options.persist_every);
-        let due =
-            since(self.last_flush).is_some_and(|waited| waited >= flush_every) || self.hot.dirty_bytes >= self.share.dirty_bytes_max();
+        let due = since(self.last_flush).is_some_and(|waited| waited >= flush_every)
+            || self.hot.dirty_bytes.max(2 * self.encoded.len()) >= self.share.dirty_bytes_max();
         let persist_due = since(self.last_persist).is_some_and(|waited| waited >= persist_every);
         self.last_flush.get_or_insert(now);
         self.last_persist.get_or_insert(now);
@@ -368,7 +444,11 @@ impl<V: Value> Partition<V> {
 
     /// Hands everything committed to RocksDB in one sorted write. A running batch is not part of it.
     pub fn flush(&mut self) -> Result<(), StateFault> {
-        let (true, Some(meta)) = (self.behind, &self.meta) else { return Ok(()) };
+        let (true, Some(meta)) = (self.behind, &mut self.meta) else { return Ok(()) };
+        if let Some(beside) = self.beside.take() {
+            meta.extra.clear();
+            beside.encode(&mut meta.extra);
+        }
         self.order.clear();
         self.order.extend(self.hot.dirty.iter().map(|place| Sortable::new(*place)));
         sort_by_key(&mut self.order, &|place| self.hot.entry(place).key.bytes());
@@ -379,7 +459,11 @@ impl<V: Value> Partition<V> {
             let entry = self.hot.entry(sortable.item);
             row_key.clear();
             layout::value_key(entry.key.bytes(), &mut row_key);
-            if layout::encode_row(entry.value.as_ref(), entry.due_ms, &mut row) {
+            let written = match entry.encoded.is_none() {
+                true => layout::encode_row(entry.value.as_ref(), entry.due_ms, &mut row),
+                false => layout::encoded_row(self.encoded.get(entry.encoded), entry.due_ms, &mut row),
+            };
+            if written {
                 batch.put(&row_key, &row);
             } else {
                 batch.delete(&row_key);
@@ -400,6 +484,10 @@ impl<V: Value> Partition<V> {
         }
         self.store.write(batch, meta)?;
         self.hot.mark_clean();
+        self.encoded.clear();
+        for state in &mut self.overlay.slots {
+            state.encoded = Span::NONE;
+        }
         self.behind = false;
         Ok(())
     }
@@ -486,6 +574,9 @@ impl<V: Value> Partition<V> {
     fn load_one(&mut self, key: &[u8], hash: u32) -> Result<u32, StateFault> {
         self.check_key(key)?;
         self.misses += 1;
+        if self.complete {
+            return Ok(self.hot.insert_clean(hash, key, None, NEVER));
+        }
         let mut row_key = Vec::with_capacity(1 + key.len());
         layout::value_key(key, &mut row_key);
         let (value, due_ms) = match self.store.get(&row_key)? {
@@ -499,6 +590,9 @@ impl<V: Value> Partition<V> {
     fn load_missing(&mut self, mut missing: Vec<(&[u8], u32, usize)>, slots: &mut [Slot]) -> Result<(), StateFault> {
         if missing.is_empty() {
             return Ok(());
+        }
+        if self.complete {
+            return self.insert_missing(&missing, slots);
         }
         missing.sort_unstable_by_key(|(key, ..)| *key);
         let mut row_keys = Vec::new();
@@ -526,6 +620,24 @@ impl<V: Value> Partition<V> {
             for (_, _, at) in run {
                 slots[*at] = slot;
             }
+        }
+        Ok(())
+    }
+
+    /// New entries without a value: there is none in RocksDB that is not in the hot table.
+    fn insert_missing(&mut self, missing: &[(&[u8], u32, usize)], slots: &mut [Slot]) -> Result<(), StateFault> {
+        for (key, ..) in missing {
+            self.check_key(key)?;
+        }
+        for (key, hash, at) in missing {
+            let place = match self.hot.find(*hash, key) {
+                Some(place) => place,
+                None => {
+                    self.misses += 1;
+                    self.hot.insert_clean(*hash, key, None, NEVER)
+                }
+            };
+            slots[*at] = self.touch(place);
         }
         Ok(())
     }

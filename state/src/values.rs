@@ -18,6 +18,10 @@ impl Value for Profile {
         Profile::weight_bytes(self)
     }
 
+    fn blocks(&self, depth: u8, each: &mut dyn FnMut(*const u8, usize)) {
+        self.memory.blocks(depth, each);
+    }
+
     // `expired` stays false: each pass of a batch forgets its own part of a profile at its own record, which asking here would
     // anticipate. Compaction asks of what no batch holds, where both passes would find the same.
     fn expired_encoded(bytes: &[u8], log_time_ms: i64) -> bool {

@@ -5,7 +5,7 @@
 //! | cloudtrail | `eventSource` and `eventName` (any case: Athena writes `eventsource`), or `Records` |
 //! | ocsf | `class_uid` |
 //! | okta | `eventType` and one of `published`, `legacyEventType`, `displayMessage`, `actor` |
-//! | native | `type` |
+//! | native | `type`, or Avro single-object encoding |
 //!
 //! A record that begins with a field of ours is tried as native first, so that our own format costs nothing extra. What is none
 //! of these is a fault that names the fields it has: we cannot say that a record which we do not understand is not about identities.
@@ -30,7 +30,7 @@ pub fn decode<'a>(raw: &'a [u8], input: &'a Input) -> Item<'a> {
 
 /// Our own writers begin with `id`, `time` or `type`; vendors hardly ever do.
 fn begins_like_native(raw: &[u8]) -> bool {
-    let Some(rest) = raw.trim_ascii_start().strip_prefix(b"{") else { return false };
+    let Some(rest) = raw.trim_ascii_start().strip_prefix(b"{") else { return raw.starts_with(&super::native::AVRO) };
     let rest = rest.trim_ascii_start();
     [b"\"id\"".as_slice(), b"\"time\"", b"\"type\"", b"\"tenant\"", b"\"outcome\"", b"\"identity\""].iter().any(|key| rest.starts_with(key))
 }

@@ -63,6 +63,7 @@ pub fn apply<S: Shelf<Value = Profile>>(
     out: &mut Vec<Output>,
 ) -> Result<Counts, S::Fault> {
     let mut counts = Counts::default();
+    shelf.expect(entries.iter().filter(|entry| entry.event.is_some()).map(|entry| entry.key))?;
 
     // observe
     let mut seen = Vec::with_capacity(entries.len());

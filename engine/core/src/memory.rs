@@ -34,6 +34,16 @@ impl Memory {
         }
     }
 
+    /// The blocks of memory that it takes, for a store that wants them in the processor's cache: of `depth` 0 its own, of 1 those of its lists.
+    pub fn blocks(&self, depth: u8, each: &mut dyn FnMut(*const u8, usize)) {
+        match (self, depth) {
+            (Memory::Identity(m), 0) => each(std::ptr::from_ref(&**m).cast(), size_of::<IdentityMemory>()),
+            (Memory::Identity(m), _) => m.blocks(each),
+            (Memory::Source(m), 0) => each(std::ptr::from_ref(&**m).cast(), size_of::<SourceMemory>()),
+            _ => {}
+        }
+    }
+
     /// Estimate of the memory it takes, bytes.
     pub fn heap_bytes(&self) -> usize {
         match self {

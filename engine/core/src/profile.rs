@@ -38,6 +38,40 @@ pub struct Profile {
     pub risk: Risk,
 }
 
+/// Appends to a vector. Nearly all that comes is a number of at most ten bytes, for which a call to copy memory costs more than the copy.
+struct Appending<'o>(&'o mut Vec<u8>);
+
+impl postcard::ser_flavors::Flavor for Appending<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        if bytes.len() > 16 {
+            self.0.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let mut rest = bytes;
+        if let Some((eight, after)) = rest.split_first_chunk::<8>() {
+            self.0.extend_from_slice(eight);
+            rest = after;
+        }
+        for byte in rest {
+            self.0.push(*byte);
+        }
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
 /// What is concluded of a subject, and what was already said and asked because of it.
 #[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Risk {
@@ -207,9 +241,7 @@ impl Profile {
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(STATE_VERSION as u8);
         // Writing into memory cannot fail, and no type here refuses to be written.
-        if let Ok(extended) = postcard::to_extend(self, std::mem::take(out)) {
-            *out = extended;
-        }
+        let _written = postcard::serialize_with_flavor(self, Appending(out));
     }
 
     /// Reads the store's bytes back.

@@ -72,6 +72,10 @@ impl Seen {
         {
             self.known.swap_remove(least);
         }
+        if self.known.len() == self.known.capacity() {
+            // By half, from one on: most subjects have one or two values of a kind, and there are millions of subjects.
+            self.known.reserve_exact(1 + self.known.len() / 2);
+        }
         self.known.push(Known { hash, first: t, last: t, days: 1, times: 1 });
         self.ever = self.ever.saturating_add(1);
         true
@@ -80,6 +84,10 @@ impl Seen {
     /// Known, and first used at least `days` days before `now`.
     pub fn known_for_days(&self, hash: u64, now: Time, days: i64) -> bool {
         self.get(hash).is_some_and(|k| now.since(k.first) >= days * DAY_MS)
+    }
+
+    pub fn blocks(&self, each: &mut dyn FnMut(*const u8, usize)) {
+        each(self.known.as_ptr().cast(), size_of_val(&*self.known));
     }
 
     pub fn heap_bytes(&self) -> usize {

@@ -9,6 +9,14 @@ pub trait Shelf {
     type Slot: Copy;
     /// What can go wrong with the store; nothing in memory.
     type Fault;
+    /// These keys will be asked for next, in this order: what is slow about that can be begun for all of them at once.
+    ///
+    /// # Errors
+    /// When a value cannot be loaded.
+    fn expect<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>) -> Result<(), Self::Fault> {
+        let _ = keys;
+        Ok(())
+    }
     /// The slot of a key, the same for the same key.
     ///
     /// # Errors

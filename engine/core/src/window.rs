@@ -61,6 +61,10 @@ impl Series {
             return;
         }
         let at = self.recent.partition_point(|(other, _)| *other <= t);
+        if self.recent.len() == self.recent.capacity() {
+            // By half, from two on: most series stay short, and there are millions of them.
+            self.recent.reserve_exact(2 + self.recent.len() / 2);
+        }
         self.recent.insert(at, (t, value));
         if self.recent.len() > shape.exact_max {
             let (t, value) = self.recent.remove(0);
@@ -152,6 +156,12 @@ impl Series {
 
     pub fn is_empty(&self) -> bool {
         self.recent.is_empty() && self.panes.is_empty()
+    }
+
+    /// The blocks of memory beyond the struct itself.
+    pub fn blocks(&self, each: &mut dyn FnMut(*const u8, usize)) {
+        each(self.recent.as_ptr().cast(), size_of_val(&*self.recent));
+        each(self.panes.as_ptr().cast(), size_of_val(&*self.panes));
     }
 
     /// Memory beyond the struct itself, bytes.

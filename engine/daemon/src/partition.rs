@@ -11,9 +11,10 @@ use portcullis_core::gate::{self, GateState};
 use portcullis_core::profile::{Profile, STATE_VERSION};
 use portcullis_core::record::{Control, GateRecord, JournalKind, Output, PolicyRecord, Position};
 use portcullis_core::time::Time;
-use portcullis_state::{Meta, Partition, PartitionIdentity, Shared, StateFault, Value};
+use portcullis_state::{Beside, Meta, Partition, PartitionIdentity, Shared, StateFault, Value};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Version of a partition's directory: of the values and of [`Extra`]. Raised with every change of either; an older directory is read as
@@ -31,7 +32,7 @@ pub fn identity_of(log: &str, partition: i32, partitions: i32) -> PartitionIdent
 }
 
 /// What is kept beside the values, in the same write.
-#[derive(Serialize, Deserialize, Default)]
+#[derive(Deserialize, Default)]
 struct Extra {
     policy: Option<PolicyRecord>,
     state: PartitionState,
@@ -59,6 +60,23 @@ pub struct Unverified {
     pub to: i64,
     /// Why, in a sentence.
     pub note: String,
+}
+
+/// The same as of a commit: what the next flush writes, and what an abort goes back to.
+struct Committed {
+    active: ActivePolicy,
+    state: PartitionState,
+    journal: JournalEnd,
+    owed: Vec<Unverified>,
+}
+
+impl Beside for Committed {
+    fn encode(&self, out: &mut Vec<u8>) {
+        // In the order of `Extra`. Writing into memory cannot fail, and no type here refuses to be written.
+        if let Ok(written) = postcard::to_extend(&(self.active.record(), &self.state, &self.journal, &self.owed), std::mem::take(out)) {
+            *out = written;
+        }
+    }
 }
 
 /// The end of the journal as of the committed state.
@@ -99,7 +117,7 @@ pub struct LogPartition<V: Value> {
     journal: JournalEnd,
     owed: Vec<Unverified>,
     /// As of the last commit, for `abort`; none of a temporary state, which has no way back and is never read again.
-    committed: Option<(ActivePolicy, PartitionState)>,
+    committed: Option<Arc<Committed>>,
     position: i64,
     /// One past the last record of the batch that was applied and not committed.
     reached: i64,
@@ -127,7 +145,14 @@ impl<V: Value + Default> LogPartition<V> {
             })?,
             None => ActivePolicy::built_in(),
         };
-        let committed = (!shared.is_temporary()).then(|| (active.clone(), extra.state.clone()));
+        let committed = (!shared.is_temporary()).then(|| {
+            Arc::new(Committed {
+                active: active.clone(),
+                state: extra.state.clone(),
+                journal: extra.journal.clone(),
+                owed: extra.owed.clone(),
+            })
+        });
         Ok(LogPartition {
             log: log.to_owned(),
             store,
@@ -147,21 +172,19 @@ impl<V: Value + Default> LogPartition<V> {
     /// When writing to disk fails; what was published stays published, and a restart replays it.
     pub fn commit(&mut self, now: Instant) -> Result<(), StateFault> {
         self.position = self.reached;
-        let extra = match &mut self.committed {
+        let meta = Meta { position: self.position, log_time_ms: self.state.log_time.0, extra: Vec::new() };
+        match &mut self.committed {
             Some(committed) => {
-                *committed = (self.active.clone(), self.state.clone());
-                let extra = Extra {
-                    policy: self.active.record().cloned(),
+                *committed = Arc::new(Committed {
+                    active: self.active.clone(),
                     state: self.state.clone(),
                     journal: self.journal.clone(),
                     owed: self.owed.clone(),
-                };
-                // Writing into memory cannot fail, and no type here refuses to be written.
-                postcard::to_stdvec(&extra).unwrap_or_default()
+                });
+                self.store.commit_beside(meta, committed.clone());
             }
-            None => Vec::new(),
-        };
-        self.store.commit(Meta { position: self.position, log_time_ms: self.state.log_time.0, extra });
+            None => self.store.commit(meta),
+        }
         failpoint::pass(Point::BeforeStateFlush);
         if self.store.flush_if_due(now)? {
             failpoint::pass(Point::AfterStateFlush);
@@ -173,7 +196,7 @@ impl<V: Value + Default> LogPartition<V> {
     pub fn abort(&mut self) {
         self.store.abort();
         if let Some(committed) = &self.committed {
-            (self.active, self.state) = committed.clone();
+            (self.active, self.state) = (committed.active.clone(), committed.state.clone());
         }
         self.reached = self.position;
     }
@@ -181,13 +204,8 @@ impl<V: Value + Default> LogPartition<V> {
     /// BLAKE3 over what the batch changed, in key order, hex.
     pub fn changes_digest(&mut self) -> String {
         let mut hasher = blake3::Hasher::new();
-        let mut bytes = Vec::new();
         for change in self.store.changed() {
-            bytes.clear();
-            if let Some(value) = change.value {
-                value.encode(&mut bytes);
-            }
-            for part in [change.key, &bytes, &change.timer_ms.unwrap_or(0).to_le_bytes()] {
+            for part in [change.key, change.encoded, &change.timer_ms.unwrap_or(0).to_le_bytes()] {
                 hasher.update(&(part.len() as u64).to_le_bytes());
                 hasher.update(part);
             }

@@ -12,6 +12,10 @@ impl<V: Value + Default> Shelf for Overlay<'_, V> {
     type Slot = Slot;
     type Fault = StateFault;
 
+    fn expect<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>) -> Result<(), StateFault> {
+        self.0.load(keys, &mut Vec::new())
+    }
+
     fn slot(&mut self, key: &[u8]) -> Result<Slot, StateFault> {
         // Expiry is the passes' own affair: at the beginning of time nothing has expired.
         self.0.slot(key, i64::MIN)

@@ -150,9 +150,10 @@ impl Outbox {
         self.records.len()
     }
 
-    /// Bytes of all values.
-    pub fn value_bytes(&self) -> usize {
-        self.records.iter().filter_map(|r| r.value.as_ref()).map(Range::len).sum()
+    /// What goes to one topic: records, and bytes of their values.
+    pub fn count_of(&self, topic: &str) -> (usize, usize) {
+        let ours = self.records.iter().filter(|r| *r.topic == *topic);
+        ours.fold((0, 0), |(records, bytes), r| (records + 1, bytes + r.value.as_ref().map_or(0, Range::len)))
     }
 
     fn clear(&mut self) {

@@ -83,6 +83,11 @@ impl Cadence {
         Some([minute.div_ceil(256), five.div_ceil(256), mean.div_ceil(16).max(hour.div_ceil(256))])
     }
 
+    pub fn blocks(&self, each: &mut dyn FnMut(*const u8, usize)) {
+        self.events.blocks(each);
+        each(self.usual.as_ptr().cast(), size_of_val(&*self.usual));
+    }
+
     pub fn heap_bytes(&self) -> usize {
         self.events.heap_bytes() + self.usual.capacity() * 8
     }

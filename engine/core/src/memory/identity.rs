@@ -342,6 +342,15 @@ impl IdentityMemory {
         }
     }
 
+    /// The blocks of the lists that an ordinary event looks at.
+    pub fn blocks(&self, each: &mut dyn FnMut(*const u8, usize)) {
+        self.cadence.blocks(each);
+        self.sessions.blocks(each);
+        for seen in [&self.countries, &self.networks, &self.sources, &self.devices, &self.agents, &self.routes, &self.scopes] {
+            seen.blocks(each);
+        }
+    }
+
     pub fn heap_bytes(&self) -> usize {
         let seen = [
             &self.countries,

@@ -81,6 +81,10 @@ impl Sessions {
         (moved.changes() > 0).then_some(moved)
     }
 
+    pub fn blocks(&self, each: &mut dyn FnMut(*const u8, usize)) {
+        each(self.list.as_ptr().cast(), size_of_val(&*self.list));
+    }
+
     pub fn heap_bytes(&self) -> usize {
         self.list.capacity() * size_of::<Session>()
     }

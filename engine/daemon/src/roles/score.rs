@@ -13,6 +13,9 @@ use portcullis_core::verdict::{Level, Verdict};
 use portcullis_schemas::{Encoding, decode_event_record, encode_output, output_type};
 use serde::Serialize;
 
+/// Records decoded together: an event takes more than a kilobyte, and is to be judged while it is still in the processor's cache.
+const DECODED_AT_ONCE: usize = 128;
+
 /// One worker of SCORE.
 pub struct Score {
     topics: Topics,
@@ -68,19 +71,15 @@ impl Decides for ScorePartition {
     fn decide(&mut self, records: &[Borrowed<'_>], outputs: &mut Vec<Output>) -> anyhow::Result<()> {
         // What is not one of our records passes time and is told loudly: nobody but INGEST, `policy apply` and SCORE writes to this log.
         let unreadable = EventRecord::Control(Control::Tick(Tick { due: Time(0) }));
-        let values: Vec<EventRecord<'_>> = records
-            .iter()
-            .map(|r| {
+        for some in records.chunks(DECODED_AT_ONCE) {
+            let decoded = some.iter().map(|r| {
                 decode_event_record(r.value).unwrap_or_else(|error| {
                     tracing::error!(partition = r.position.partition, offset = r.position.offset, %error, "a record of the events log cannot be read and is passed over; who wrote it?");
                     unreadable.clone()
                 })
-            })
-            .collect();
-        let score_records: Vec<ScoreRecord<'_, '_>> = records
-            .iter()
-            .zip(&values)
-            .map(|(r, value)| ScoreRecord {
+            });
+            let values: Vec<EventRecord<'_>> = decoded.collect();
+            let with_values = some.iter().zip(&values).map(|(r, value)| ScoreRecord {
                 position: r.position,
                 key: r.key,
                 value: match value {
@@ -88,9 +87,9 @@ impl Decides for ScorePartition {
                     EventRecord::Control(control) => ScoreValue::Control(control),
                 },
                 is_first: true,
-            })
-            .collect();
-        self.apply(&score_records, outputs)?;
+            });
+            self.apply(&with_values.collect::<Vec<_>>(), outputs)?;
+        }
         Ok(())
     }
 }
@@ -131,7 +130,11 @@ pub fn write(topics: &Topics, encoding: Encoding, partition: i32, output: &Outpu
 
 fn write_level(topics: &Topics, key: &[u8], verdict: &Verdict, outbox: &mut Outbox) {
     if verdict.level == Level::Low {
-        return outbox.push_tombstone(&topics.risk, key);
+        // Below low before as well: there is nothing to take back.
+        if verdict.previous_level != Level::Low {
+            outbox.push_tombstone(&topics.risk, key);
+        }
+        return;
     }
     let incident = verdict.incident.as_ref().map(|i| i.id.as_str());
     let level = CurrentLevel { level: verdict.level, score: verdict.score, incident, valid_until: verdict.valid_until };

@@ -1,0 +1,101 @@
+//! What INGEST costs, exactly once, from a pre-loaded raw topic on a real Kafka: events in, all their records out.
+//!
+//! ```text
+//! make bench-ingest                       # JSON and Avro, broker on core 0, this on core 1
+//! taskset -c 1 target/release/ingest 127.0.0.1:PORT [--events 2000000] [--avro] [--runs 5] [--simulated]
+//! ```
+//! Loads the raw topic (8 partitions, lz4; not measured) with the traffic of the peer comparison, 445 B of native JSON an event, or the same
+//! events in Avro (`--avro`); `--simulated` takes the traffic of `portcullis simulate`. Then one worker of INGEST drains it `--runs`
+//! times: decode, check, enrich (user agents; no GeoIP database), fan out, one transaction for records and source offsets. Counted in raw events per
+//! second of this process's CPU time, librdkafka's threads included.
+
+use portcullis::ingest::Ingest;
+use portcullis::roles::Topics;
+use portcullis::roles::ingest::{IngestRole, IngestSettings, InputTopic};
+use portcullis_benches::drain;
+use portcullis_benches::measure::median;
+use portcullis_benches::traffic::{Population, Traffic};
+use portcullis_connectors::enrich::Enricher;
+use portcullis_connectors::formats::{Format, Input};
+use portcullis_connectors::kafka::Settings;
+use portcullis_schemas::{encode_event, json};
+use portcullis_simulate::Simulation;
+
+const USAGE: &str = "ingest BOOTSTRAP [--events N] [--avro] [--runs N] [--simulated]";
+
+fn main() -> anyhow::Result<()> {
+    let mut given = std::env::args().skip(1);
+    let bootstrap = given.next().ok_or_else(|| anyhow::anyhow!(USAGE))?;
+    let (mut events, mut runs, mut avro, mut simulated) = (2_000_000u64, 5usize, false, false);
+    while let Some(flag) = given.next() {
+        let mut value = || given.next().ok_or_else(|| anyhow::anyhow!("{flag} needs a value; {USAGE}"));
+        match flag.as_str() {
+            "--avro" => avro = true,
+            "--simulated" => simulated = true,
+            "--events" => events = value()?.parse()?,
+            "--runs" => runs = value()?.parse()?,
+            other => anyhow::bail!("{other}? {USAGE}"),
+        }
+    }
+    let settings = Settings::new(bootstrap);
+    let raw = format!("ingest-{}-raw", std::process::id());
+    drain::topic(&settings, &raw)?;
+    let (events, bytes) = load(&settings, &raw, events, avro, simulated)?;
+    println!("loaded {events} events of {} B", bytes / events);
+
+    let mut rates = Vec::new();
+    for run in 0..runs {
+        let prefix = format!("ingest-{}-{run}", std::process::id());
+        drain::installation(&settings, &prefix)?;
+        let topics = Topics::new(&prefix);
+        let input = InputTopic { format: Format::Native, input: Input::operator(&raw) };
+        let written = topics.events.clone();
+        let wanted = IngestSettings { kafka: settings.clone(), topics, cluster: "bench".to_owned(), inputs: vec![input] };
+        let role = IngestRole::new(wanted, Ingest::new(Enricher::without_geo()))?;
+        let drained = drain::role(&settings, &[&raw], &prefix, events, &written, role)?;
+        println!("run {run}: INGEST {}", drained.line(events));
+        rates.push(events as f64 / drained.cpu_s / 1e3);
+    }
+    println!(
+        "RESULT ingest {}{}: median of {runs}: {:.0} k events per CPU second",
+        if avro { "avro" } else { "json" },
+        if simulated { ", simulated" } else { "" },
+        median(rates)
+    );
+    Ok(())
+}
+
+/// How many events were loaded, and their bytes.
+fn load(settings: &Settings, topic: &str, wanted: u64, avro: bool, simulated: bool) -> anyhow::Result<(u64, u64)> {
+    let mut simulation = match simulated {
+        true => Some(Simulation::new(portcullis_simulate::Settings { events: wanted, ..portcullis_simulate::Settings::default() })?),
+        false => None,
+    };
+    let mut traffic = Traffic::new(1, Population::DEFAULT);
+    let (mut line, mut key, mut coded, mut events, mut bytes) = (Vec::new(), Vec::new(), Vec::new(), 0, 0);
+    drain::load(settings, topic, |sink| {
+        line.clear();
+        key.clear();
+        coded.clear();
+        match &mut simulation {
+            Some(simulation) => {
+                if simulation.next_line(&mut line).is_none() {
+                    return Ok(false);
+                }
+                key.extend_from_slice(&u64::to_le_bytes(events));
+            }
+            None if events == wanted => return Ok(false),
+            None => traffic.event(&mut key, &mut line),
+        }
+        let mut value = line.trim_ascii_end();
+        if avro {
+            let event = json::decode_event(value).map_err(|fault| anyhow::anyhow!("{fault}"))?;
+            encode_event(&event, &mut coded);
+            value = &coded;
+        }
+        (events, bytes) = (events + 1, bytes + value.len() as u64);
+        sink.send(topic, None, Some(&key), Some(value), &[], None)?;
+        Ok(true)
+    })?;
+    Ok((events, bytes))
+}
