@@ -145,6 +145,8 @@ struct Counting<'c, R> {
 }
 
 impl<R: Role> Role for Counting<'_, R> {
+    const NAME: &'static str = R::NAME;
+
     fn assign(&mut self, source: &mut Source, partitions: &[TopicPartition]) -> anyhow::Result<()> {
         self.role.assign(source, partitions)?;
         self.began.get_or_insert_with(Clock::start);

@@ -43,7 +43,7 @@ impl Service {
         let config = format!(
             "kafka: {{ bootstrap_servers: {:?} }}\ntopics: {{ prefix: {prefix}, partitions: {partitions}, replication: 1 }}\n\
              ingest: {{ inputs: [ {{ topic: {raw}, {input} }} ] }}\nstate: {{ directory: {:?} }}\n\
-             gate: {{ signing_key_file: {:?} }}\npolicy: {{ file: {:?} }}\n",
+             gate: {{ signing_key_file: {:?} }}\npolicy: {{ file: {:?} }}\nhttp: {{ listen: \"127.0.0.1:0\" }}\n",
             settings.bootstrap_servers,
             path("state"),
             path("gate.key"),

@@ -17,8 +17,8 @@
 
 use portcullis::active_policy::policy_record;
 use portcullis::ingest::{Ingest, Ingested};
-use portcullis::roles::score::Score;
 use portcullis::partition::identity_of;
+use portcullis::roles::score::Score;
 use portcullis::roles::{Place, Topics};
 use portcullis::status::Status;
 use portcullis_benches::drain::{self, Drained, PARTITIONS};

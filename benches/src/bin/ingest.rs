@@ -12,6 +12,7 @@
 use portcullis::ingest::Ingest;
 use portcullis::roles::Topics;
 use portcullis::roles::ingest::{IngestRole, IngestSettings, InputTopic};
+use portcullis::status::Status;
 use portcullis_benches::drain;
 use portcullis_benches::measure::median;
 use portcullis_benches::traffic::{Population, Traffic};
@@ -51,7 +52,7 @@ fn main() -> anyhow::Result<()> {
         let input = InputTopic { format: Format::Native, input: Input::operator(&raw) };
         let written = topics.events.clone();
         let wanted = IngestSettings { kafka: settings.clone(), topics, cluster: "bench".to_owned(), inputs: vec![input] };
-        let role = IngestRole::new(wanted, Ingest::new(Enricher::without_geo()))?;
+        let role = IngestRole::new(wanted, Ingest::new(Enricher::without_geo()), Status::default().worker("ingest", 0))?;
         let drained = drain::role(&settings, &[&raw], &prefix, events, &written, role)?;
         println!("run {run}: INGEST {}", drained.line(events));
         rates.push(events as f64 / drained.cpu_s / 1e3);

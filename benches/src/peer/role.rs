@@ -116,6 +116,8 @@ fn changes_digest(state: &mut Partition<Profile>) -> String {
 }
 
 impl Role for PeerRole {
+    const NAME: &'static str = "score";
+
     fn assign(&mut self, source: &mut Source, partitions: &[TopicPartition]) -> anyhow::Result<()> {
         for at in partitions {
             let dir = self.dir.join(format!("peer-{}", at.partition));

@@ -9,6 +9,7 @@
 //! it was made of. So a crash at any point leaves either the whole batch or nothing of it, and the state, a cache, only ever lags. It is one
 //! thread and no queue because the transaction is the only thing worth waiting for; a second worker computes meanwhile.
 
+use crate::telemetry;
 use anyhow::Context;
 use portcullis_connectors::failpoint::{self, Point};
 use portcullis_connectors::kafka::{
@@ -18,10 +19,13 @@ use portcullis_state::StateFault;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What differs between INGEST, SCORE and GATE.
 pub trait Role {
+    /// `ingest`, `score` or `gate`.
+    const NAME: &'static str;
+
     /// Partitions are ours from now on: start them, or begin to bring their state to where the group has committed; `turn` starts them then.
     ///
     /// # Errors
@@ -192,7 +196,8 @@ impl Outbox {
 }
 
 /// What became of a transaction.
-enum Published {
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Published {
     Yes,
     /// Nothing of it is visible: the same batch again.
     No,
@@ -246,7 +251,10 @@ pub fn run<R: Role>(
         }
         let mut next = batch.next_offsets();
         next.append(&mut outbox.offsets);
-        match publish(&mut sink, &source, &outbox, &next)? {
+        let began = Instant::now();
+        let published = publish(&mut sink, &source, &outbox, &next)?;
+        telemetry::transaction(R::NAME, published, batch.len(), outbox.len(), began.elapsed());
+        match published {
             Published::Yes => {
                 failpoint::pass(Point::AfterCommit);
                 role.commit()?;

@@ -4,6 +4,7 @@ use super::Failure;
 use super::score::stop_on_signal;
 use crate::checkpointer::{self, Checkpointer};
 use crate::config::{self, Config, Tenant, Trust};
+use crate::http::Server;
 use crate::ingest::Ingest;
 use crate::jws::Signer;
 use crate::roles::gate::Gate;
@@ -12,6 +13,7 @@ use crate::roles::recovery::matrix::Accept;
 use crate::roles::score::Score;
 use crate::roles::{Place, Topics, Turnstile};
 use crate::status::Status;
+use crate::telemetry::{self, Metrics};
 use crate::worker::{self, Pace, Role};
 use anyhow::Context;
 use portcullis_connectors::enrich::{Enricher, GeoSettings};
@@ -96,6 +98,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
         None => host_name().context("the host's name (--instance names this process instead)")?,
     };
     let stop = stop_on_signal()?;
+    let status = Status::default();
+    let _http = Server::start(config.http.listen, status.clone(), Metrics::install()?)?;
     let service = Service {
         config: &config,
         kafka,
@@ -105,7 +109,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         shared: Shared::new(StateOptions::with_memory(config.state.cache_bytes as usize)),
         checkpointer: checkpointer_of(&config)?,
         accept: args.accept,
-        status: Status::default(),
+        status,
         turnstile: Turnstile::default(),
     };
     service.run(args.role, &stop)
@@ -186,7 +190,7 @@ impl Service<'_> {
     /// Runs a worker, and again after a failure that a restart may mend.
     fn keep_running<R: Role>(
         &self,
-        role: &str,
+        role: &'static str,
         number: u32,
         stop: &AtomicBool,
         make: impl Fn(&Self) -> anyhow::Result<(SourceSettings, R)>,
@@ -204,6 +208,7 @@ impl Service<'_> {
                 return Err(error.context(name));
             }
             tracing::warn!(worker = name, "started anew after: {error:#}");
+            telemetry::restarted(role);
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }

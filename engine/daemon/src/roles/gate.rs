@@ -5,6 +5,7 @@ use super::log_role::{Borrowed, Decides, Partitions, Place};
 use super::score::subject_key;
 use crate::jws::Signer;
 use crate::partition::GatePartition;
+use crate::telemetry::{Counted, Tally};
 use crate::worker::{Outbox, Role};
 use portcullis_connectors::kafka::{Batch, Settings, Source, TopicPartition};
 use portcullis_core::gate::GateState;
@@ -18,16 +19,19 @@ pub struct Gate {
     encoding: Encoding,
     signer: Signer,
     partitions: Partitions<GateState>,
+    tally: Tally,
 }
 
 impl Gate {
     pub fn new(kafka: &Settings, place: Place, topics: Topics, encoding: Encoding, signer: Signer) -> Gate {
         let partitions = Partitions::new(kafka, place, &topics.proposals, &topics.gate_journal);
-        Gate { topics, encoding, signer, partitions }
+        Gate { topics, encoding, signer, partitions, tally: Tally::default() }
     }
 }
 
 impl Role for Gate {
+    const NAME: &'static str = "gate";
+
     fn assign(&mut self, source: &mut Source, partitions: &[TopicPartition]) -> anyhow::Result<()> {
         self.partitions.assign(source, partitions)
     }
@@ -41,20 +45,25 @@ impl Role for Gate {
     }
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
-        let Gate { topics, encoding, signer, partitions } = self;
+        let Gate { topics, encoding, signer, partitions, tally } = self;
         partitions.apply(batch, outbox, |_, mut outputs, outbox| {
             signer.sign_all(&mut outputs);
             for output in &outputs {
+                if let Output::Decision(decision) = output {
+                    tally.add(Counted::Decision(decision.action, decision.end), 1);
+                }
                 write(topics, *encoding, output, outbox);
             }
         })
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
+        self.tally.commit();
         self.partitions.commit()
     }
 
     fn abort(&mut self) {
+        self.tally.abort();
         self.partitions.abort();
     }
 

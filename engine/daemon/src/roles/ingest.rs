@@ -5,6 +5,7 @@ use super::score::tenant_key;
 use crate::ingest::{Ingest, Ingested};
 use crate::inventory::Inventory;
 use crate::status::{Phase, WorkerStatus};
+use crate::telemetry::{Became, Counted, Tally};
 use crate::worker::{NeedsOperator, Outbox, Role};
 use anyhow::{Context, bail};
 use portcullis_connectors::formats::{Fault, Format, Input};
@@ -56,6 +57,7 @@ pub struct IngestRole {
     /// The same as of the batch that is being published.
     applied: Vec<(TopicPartition, i64)>,
     reported: Instant,
+    tally: Tally,
 }
 
 impl IngestRole {
@@ -75,6 +77,7 @@ impl IngestRole {
             started: BTreeMap::new(),
             applied: Vec::new(),
             reported: Instant::now(),
+            tally: Tally::default(),
         };
         this.read_inventory()?;
         Ok(this)
@@ -142,6 +145,8 @@ impl IngestRole {
 }
 
 impl Role for IngestRole {
+    const NAME: &'static str = "ingest";
+
     fn assign(&mut self, source: &mut Source, partitions: &[TopicPartition]) -> anyhow::Result<()> {
         let committed = source.committed(partitions, KAFKA_MAX)?;
         if committed.iter().any(|(_, offset)| offset.is_none()) {
@@ -192,11 +197,12 @@ impl Role for IngestRole {
         if self.looked.elapsed() >= INVENTORY_LOOK {
             self.read_inventory()?;
         }
-        let IngestRole { settings, ingest, .. } = self;
+        let IngestRole { settings, ingest, tally, .. } = self;
         self.applied = batch.next_offsets();
         let mut scratch = Scratch::default();
         for records in batch.partitions() {
             let topic = settings.inputs.get(records.topic_index()).context("a record of a topic that is no input")?;
+            let (mut events, mut ignored, mut dead_letters) = (0, 0, 0);
             for record in records.records() {
                 let origin = Origin {
                     cluster: Text::borrowed(&settings.cluster),
@@ -206,18 +212,26 @@ impl Role for IngestRole {
                     index: 0,
                 };
                 ingest.record(topic.format, record.value.unwrap_or_default(), &topic.input, origin, &mut |item| match item {
-                    Ingested::Event(event) => scratch.write(&settings.topics, &event, outbox),
-                    Ingested::Ignored { .. } => {}
+                    Ingested::Event(event) => {
+                        events += 1;
+                        scratch.write(&settings.topics, &event, outbox);
+                    }
+                    Ingested::Ignored { .. } => ignored += 1,
                     Ingested::DeadLetter { index, fault } => {
-                        dead_letter(&settings.topics, &topic.input.name, record, index, &fault, outbox)
+                        dead_letters += 1;
+                        dead_letter(&settings.topics, &topic.input.name, record, index, &fault, outbox);
                     }
                 });
+            }
+            for (became, n) in [(Became::Event, events), (Became::Ignored, ignored), (Became::DeadLetter, dead_letters)] {
+                tally.add(Counted::Ingested(Arc::clone(&records.at().topic), became), n);
             }
         }
         Ok(())
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
+        self.tally.commit();
         for (at, offset) in self.applied.drain(..) {
             self.started.insert(at, offset);
         }
@@ -225,6 +239,7 @@ impl Role for IngestRole {
     }
 
     fn abort(&mut self) {
+        self.tally.abort();
         self.applied.clear();
     }
 

@@ -3,6 +3,7 @@
 use super::Topics;
 use super::log_role::{Borrowed, Decides, Partitions, Place};
 use crate::partition::{ScorePartition, ScoreRecord, ScoreValue};
+use crate::telemetry::{Counted, Tally};
 use crate::worker::{Outbox, Role};
 use portcullis_connectors::kafka::{Batch, Settings, Source, TopicPartition};
 use portcullis_core::profile::Profile;
@@ -21,16 +22,19 @@ pub struct Score {
     topics: Topics,
     encoding: Encoding,
     partitions: Partitions<Profile>,
+    tally: Tally,
 }
 
 impl Score {
     pub fn new(kafka: &Settings, place: Place, topics: Topics, encoding: Encoding) -> Score {
         let partitions = Partitions::new(kafka, place, &topics.events, &topics.journal);
-        Score { topics, encoding, partitions }
+        Score { topics, encoding, partitions, tally: Tally::default() }
     }
 }
 
 impl Role for Score {
+    const NAME: &'static str = "score";
+
     fn assign(&mut self, source: &mut Source, partitions: &[TopicPartition]) -> anyhow::Result<()> {
         self.partitions.assign(source, partitions)
     }
@@ -44,19 +48,26 @@ impl Role for Score {
     }
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
-        let Score { topics, encoding, partitions } = self;
+        let Score { topics, encoding, partitions, tally } = self;
         partitions.apply(batch, outbox, |number, outputs, outbox| {
             for output in &outputs {
+                match output {
+                    Output::Verdict(verdict) => tally.add(Counted::Verdict(verdict.level), 1),
+                    Output::Proposal(proposal) => tally.add(Counted::Proposal(proposal.action), 1),
+                    Output::ToGate(_) | Output::Request(_) | Output::Decision(_) => {}
+                }
                 write(topics, *encoding, number, output, outbox);
             }
         })
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
+        self.tally.commit();
         self.partitions.commit()
     }
 
     fn abort(&mut self) {
+        self.tally.abort();
         self.partitions.abort();
     }
 

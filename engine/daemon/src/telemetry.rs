@@ -1,0 +1,265 @@
+//! Metrics: one visible list, with units in the names and no identity ever in a label.
+
+use crate::status::{Phase, Status};
+use crate::worker::Published;
+use metrics::{Unit, counter, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use portcullis_core::containment::{Action, DecisionEnd};
+use portcullis_core::verdict::Level;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is counted, as Prometheus names it.
+pub struct Meter {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+const fn meter(name: &'static str, kind: Kind, labels: &'static [&'static str], help: &'static str) -> Meter {
+    Meter { name, kind, labels, help }
+}
+
+const INGESTED: Meter = meter(
+    "portcullis_ingested_total",
+    Kind::Counter,
+    &["input", "became"],
+    "Events, ignored records and dead letters that INGEST made of an input's records",
+);
+const READ: Meter = meter("portcullis_records_read_total", Kind::Counter, &["role"], "Records of the role's log in committed transactions");
+const WRITTEN: Meter = meter("portcullis_records_written_total", Kind::Counter, &["role"], "Records written in committed transactions");
+const TRANSACTIONS: Meter = meter(
+    "portcullis_transactions_total",
+    Kind::Counter,
+    &["role", "end"],
+    "Transactions: committed, repeated after an abort, or lost to a rebalance",
+);
+const TRANSACTION: Meter = meter(
+    "portcullis_transaction_seconds",
+    Kind::Histogram,
+    &["role"],
+    "From the first output handed to the producer to the commit's answer",
+);
+const RESTARTS: Meter =
+    meter("portcullis_worker_restarts_total", Kind::Counter, &["role"], "Workers made anew after a failure that passes");
+const VERDICTS: Meter = meter("portcullis_verdicts_total", Kind::Counter, &["level"], "Verdicts that SCORE wrote");
+const PROPOSALS: Meter = meter("portcullis_proposals_total", Kind::Counter, &["action"], "Containment that SCORE proposed");
+const DECISIONS: Meter = meter("portcullis_decisions_total", Kind::Counter, &["action", "end"], "What became of proposals at the gate");
+const LAG: Meter = meter("portcullis_lag_records", Kind::Gauge, &["role"], "Records that wait in the partitions assigned to this process");
+const PARTITIONS: Meter =
+    meter("portcullis_partitions", Kind::Gauge, &["role", "phase"], "Partitions assigned to this process: recovering, live, stopped");
+const SINCE_TURN: Meter =
+    meter("portcullis_since_turn_seconds", Kind::Gauge, &["role"], "Since the role's slowest worker last turned its loop");
+
+/// Every metric.
+pub const ALL: &[Meter] =
+    &[INGESTED, READ, WRITTEN, TRANSACTIONS, TRANSACTION, RESTARTS, VERDICTS, PROPOSALS, DECISIONS, LAG, PARTITIONS, SINCE_TURN];
+
+/// A commit takes 4 ms where all is well; 30 s is the longest that one is waited for.
+const SECONDS: &[f64] = &[0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
+
+/// The registry and how it is read.
+#[derive(Clone)]
+pub struct Metrics {
+    recorder: Arc<PrometheusRecorder>,
+    handle: PrometheusHandle,
+}
+
+impl Metrics {
+    /// Counts everything that this process counts.
+    ///
+    /// # Errors
+    /// When the process counts into another registry already.
+    pub fn install() -> anyhow::Result<Metrics> {
+        let this = Self::detached();
+        metrics::set_global_recorder(Arc::clone(&this.recorder)).map_err(|_| anyhow::anyhow!("metrics are installed twice"))?;
+        Ok(this)
+    }
+
+    /// A registry of its own, that counts nothing but what is asked of a [`Status`].
+    pub fn detached() -> Metrics {
+        let builder = PrometheusBuilder::new();
+        // The only error is an empty list of buckets.
+        let builder = builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS).unwrap_or_default();
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        metrics::with_local_recorder(&recorder, describe);
+        Metrics { recorder: Arc::new(recorder), handle }
+    }
+
+    /// Prometheus' text format, what the workers are at included.
+    pub fn render(&self, status: &Status) -> String {
+        metrics::with_local_recorder(&*self.recorder, || observe(status));
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+}
+
+fn describe() {
+    for meter in ALL {
+        let unit = if meter.name.ends_with("_seconds") { Unit::Seconds } else { Unit::Count };
+        match meter.kind {
+            Kind::Counter => metrics::describe_counter!(meter.name, unit, meter.help),
+            Kind::Gauge => metrics::describe_gauge!(meter.name, unit, meter.help),
+            Kind::Histogram => metrics::describe_histogram!(meter.name, unit, meter.help),
+        }
+    }
+}
+
+fn observe(status: &Status) {
+    let workers = status.workers();
+    for role in ["ingest", "score", "gate"] {
+        let mine: Vec<_> = workers.iter().filter(|w| w.role == role).collect();
+        if mine.is_empty() {
+            continue;
+        }
+        let (mut lag, mut phases) = (0, [0u32; 3]);
+        for partition in mine.iter().flat_map(|w| w.partitions().into_values()) {
+            lag += partition.lag().unwrap_or(0);
+            phases[match partition.phase {
+                Phase::Recovering => 0,
+                Phase::Live => 1,
+                Phase::Stopped(_) => 2,
+            }] += 1;
+        }
+        gauge!(LAG.name, "role" => role).set(lag as f64);
+        for (phase, count) in ["recovering", "live", "stopped"].into_iter().zip(phases) {
+            gauge!(PARTITIONS.name, "role" => role, "phase" => phase).set(f64::from(count));
+        }
+        let slowest = mine.iter().map(|w| w.since_turn()).max().unwrap_or_default();
+        gauge!(SINCE_TURN.name, "role" => role).set(slowest.as_secs_f64());
+    }
+}
+
+/// A transaction of a role has ended. `read` and `written`: its records.
+pub fn transaction(role: &'static str, published: Published, read: usize, written: usize, took: Duration) {
+    let end = match published {
+        Published::Yes => "committed",
+        Published::No => "repeated",
+        Published::Lost => "lost",
+    };
+    counter!(TRANSACTIONS.name, "role" => role, "end" => end).increment(1);
+    if published == Published::Yes {
+        counter!(READ.name, "role" => role).increment(read as u64);
+        counter!(WRITTEN.name, "role" => role).increment(written as u64);
+        histogram!(TRANSACTION.name, "role" => role).record(took);
+    }
+}
+
+/// A worker is made anew.
+pub fn restarted(role: &'static str) {
+    counter!(RESTARTS.name, "role" => role).increment(1);
+}
+
+/// What a record of an input became.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Became {
+    Event,
+    Ignored,
+    DeadLetter,
+}
+
+/// What a batch brings forth.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Counted {
+    Ingested(Arc<str>, Became),
+    Verdict(Level),
+    Proposal(Action),
+    Decision(Action, DecisionEnd),
+}
+
+impl Counted {
+    fn count(&self, n: u64) {
+        match self {
+            Counted::Ingested(input, became) => {
+                let name = match became {
+                    Became::Event => "event",
+                    Became::Ignored => "ignored",
+                    Became::DeadLetter => "dead_letter",
+                };
+                counter!(INGESTED.name, "input" => input.to_string(), "became" => name).increment(n);
+            }
+            Counted::Verdict(level) => counter!(VERDICTS.name, "level" => level.name()).increment(n),
+            Counted::Proposal(action) => counter!(PROPOSALS.name, "action" => action.name()).increment(n),
+            Counted::Decision(action, end) => counter!(DECISIONS.name, "action" => action.name(), "end" => end.name()).increment(n),
+        }
+    }
+}
+
+/// Counts of a batch that is not published yet: one that is done again is not counted twice.
+#[derive(Default)]
+pub struct Tally(BTreeMap<Counted, u64>);
+
+impl Tally {
+    pub fn add(&mut self, what: Counted, n: u64) {
+        if n > 0 {
+            *self.0.entry(what).or_default() += n;
+        }
+    }
+
+    pub fn commit(&mut self) {
+        for (what, n) in std::mem::take(&mut self.0) {
+            what.count(n);
+        }
+    }
+
+    pub fn abort(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_rendered_with_its_help() {
+        let metrics = Metrics::detached();
+        metrics::with_local_recorder(&*metrics.recorder, || {
+            transaction("score", Published::Yes, 500, 3, Duration::from_millis(4));
+            transaction("score", Published::No, 500, 3, Duration::ZERO);
+            let mut tally = Tally::default();
+            tally.add(Counted::Verdict(Level::Low), 9);
+            tally.abort();
+            tally.add(Counted::Ingested("okta-log".into(), Became::Ignored), 2);
+            tally.add(Counted::Ingested("okta-log".into(), Became::DeadLetter), 0);
+            tally.add(Counted::Verdict(Level::High), 1);
+            tally.add(Counted::Decision(Action::StepUp, DecisionEnd::Sent), 1);
+            tally.commit();
+            tally.commit();
+        });
+        let text = metrics.render(&Status::default());
+        for line in [
+            "portcullis_transactions_total{role=\"score\",end=\"repeated\"} 1",
+            "portcullis_records_read_total{role=\"score\"} 500",
+            "portcullis_transaction_seconds_bucket{role=\"score\",le=\"0.005\"} 1",
+            "portcullis_ingested_total{input=\"okta-log\",became=\"ignored\"} 2",
+            "portcullis_decisions_total{action=\"step_up\",end=\"sent\"} 1",
+            "# HELP portcullis_verdicts_total Verdicts that SCORE wrote",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
+        }
+        assert!(
+            !text.contains("dead_letter\"") && !text.contains("level=\"low\""),
+            "nothing is counted that was not there, or not published"
+        );
+    }
+
+    #[test]
+    fn names_are_unique_and_say_their_unit() {
+        for (i, a) in ALL.iter().enumerate() {
+            assert!(ALL[i + 1..].iter().all(|b| b.name != a.name), "{} is there twice", a.name);
+            assert_eq!(a.kind == Kind::Counter, a.name.ends_with("_total"), "{}", a.name);
+            assert!(!a.help.is_empty() && a.labels.iter().all(|l| !["identity", "subject", "ip"].contains(l)), "{}", a.name);
+        }
+    }
+}
