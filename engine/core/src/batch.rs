@@ -78,7 +78,7 @@ pub fn apply<S: Shelf<Value = Profile>>(
         let (sample, tenant) = sample_of(&mut state.samples, subject.tenant);
         let profile = shelf.value(slot);
         profile.begin_observe(log_time);
-        let observation = observe(policy, sample, profile, subject.kind, event, &entry.position);
+        let observation = observe(policy, sample, profile, subject, event, &entry.position);
         match observation.repeat {
             true => counts.repeats += u64::from(entry.is_first),
             false => counts.judged += u64::from(entry.is_first),

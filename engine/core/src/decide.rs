@@ -24,7 +24,7 @@ const AGAIN_MIN_MS: i64 = MINUTE_MS;
 pub const ENGINE: &str = concat!("portcullis ", env!("CARGO_PKG_VERSION"));
 
 /// Raised whenever any output byte can change; `tests/golden.rs` fails otherwise.
-pub const DECISION_VERSION: u32 = 1;
+pub const DECISION_VERSION: u32 = 2;
 
 /// Where a decision is made: the policy in force, the log and the place in it.
 #[derive(Clone, Copy)]
@@ -86,10 +86,13 @@ pub fn decide(
             planted: Vec::new(),
         }));
     }
-    remember_planted(risk, event);
+    if !seen.row.acted_upon {
+        remember_planted(risk, event);
+    }
     // What is asked never depends on what is emitted: a second session of the same thief is worth a verdict too.
     if is_due(policy.emit, risk, &sum, level, ground.log_time) || propose::anything_new(policy, subject, risk, &sum, level, event) {
-        let verdict = verdict(ground, subject, risk, &sum, prior, level, Some(event), seen.errors);
+        let mut verdict = verdict(ground, subject, risk, &sum, prior, level, Some(event), seen.errors);
+        verdict.actor.automation = f64::from(seen.row.rhythm.automation_permille()) / 1_000.0;
         if level > Level::Low {
             propose::propose(ground, subject, risk, &sum, &verdict, event, out);
         }
@@ -141,7 +144,9 @@ pub fn fire(ground: &Ground<'_>, subject: SubjectRef<'_>, profile: &mut Profile,
 fn take_facts(risk: &mut Risk, kind: Kind, event: &Event<'_>, seen: &Observation) {
     if kind == Kind::Identity {
         risk.class = Some(seen.row.class);
-        risk.learning = seen.row.learning;
+        if !seen.row.acted_upon {
+            risk.learning = seen.row.learning;
+        }
     }
     if let (EventType::InventoryIdentity, Some(inventory)) = (event.kind, &event.inventory) {
         risk.context = Some(Box::new(Context::from_inventory(inventory)));

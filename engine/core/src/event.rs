@@ -6,6 +6,7 @@
 use crate::named_enum;
 use crate::text::Text;
 use crate::time::{Span, Time};
+use crate::verdict::Level;
 use serde::{Deserialize, Serialize};
 
 named_enum! {
@@ -461,6 +462,12 @@ pub struct Stamp<'a> {
     /// The identity's inventory record was known to INGEST.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub inventoried: bool,
+    /// The highest level at which the event's source, device or card stood when it was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reputation: Option<Level>,
+    /// The principal that is acted for (`identity.on_behalf_of`) is offboarded, or contained.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub principal_gone: bool,
 }
 
 /// One event.
@@ -596,6 +603,32 @@ impl<'a> Event<'a> {
 
     pub fn card(&self) -> Option<&str> {
         self.checkout.as_ref().and_then(|c| c.card.as_deref())
+    }
+
+    pub fn network(&self) -> Option<Network> {
+        self.source.as_ref().and_then(|s| s.network)
+    }
+
+    /// Done, as far as the log tells: an attempt to authenticate counts only when it says so.
+    pub fn accepted(&self) -> bool {
+        self.succeeded() || (self.outcome == Outcome::Unknown && !self.kind.is_auth())
+    }
+
+    /// The other identity that the event acts upon, if it names one.
+    ///
+    /// Accounts, credentials and privileges name it in `change.target`, what support does for somebody in `request.target`, a privileged
+    /// session in `privileged.account`.
+    pub fn acts_upon(&self) -> Option<&str> {
+        use EventType::*;
+        let request = self.request.as_ref().and_then(|r| r.target.as_deref());
+        let other = match self.kind {
+            AccountCreate | AccountDisable | AccountEnable | AccountDelete | CredentialCreate | CredentialRotate | CredentialRevoke
+            | PrivilegeGrant | PrivilegeRevoke => self.change.as_ref().and_then(|c| c.target.as_deref()).or(request),
+            AccountUpdate | AuthRecovery => request,
+            PrivilegedCheckout | PrivilegedSessionStart => self.privileged.as_ref().and_then(|p| p.account.as_deref()),
+            _ => None,
+        };
+        other.filter(|id| !id.is_empty() && Some(*id) != self.identity_id())
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Evidence {
     /// When a floor (`at_least`) that it set ends.
     pub floor: Option<(Level, Time)>,
     pub scope: Scope,
+    /// Of protective evidence: bits of the families that it takes nothing away from.
+    pub spares: u16,
     pub observed: String,
     pub expected: String,
     pub detail: String,
@@ -177,7 +179,8 @@ pub fn sum(held: &[Evidence], policy: &Policy, prior: Centibans, clock: Time) ->
     for (weight, i) in protective {
         let mut budget = -weight;
         for (j, remaining) in &mut left {
-            if held[i].scope.shares(&held[*j].scope) {
+            let spared = held[*j].signal().is_some_and(|s| held[i].spares & 1 << s.family as u16 != 0);
+            if !spared && held[i].scope.shares(&held[*j].scope) {
                 let taken = budget.min(*remaining);
                 *remaining -= taken;
                 budget -= taken;
@@ -272,6 +275,7 @@ mod tests {
             at: Time(at),
             floor: None,
             scope: Scope { session: scope, ..Scope::default() },
+            spares: 0,
             observed: String::new(),
             expected: String::new(),
             detail: String::new(),
@@ -303,6 +307,10 @@ mod tests {
         assert_eq!(sum(&elsewhere, &policy, PRIOR, Time(0)).total, Centibans(-350 + 180));
         let alone = [piece("strong_factor", -150, 7, 0)];
         assert_eq!(sum(&alone, &policy, PRIOR, Time(0)).total, PRIOR, "never below the prior");
+        // A step-up by a method that can be phished says nothing of a stolen token.
+        let spares = 1 << Family::Token as u16;
+        let phishable = [against.clone(), Evidence { spares, ..piece("strong_factor", -150, 7, 0) }];
+        assert_eq!(sum(&phishable, &policy, PRIOR, Time(0)).total, Centibans(-350 + 180));
         // A thief in the same session on another device is not protected by the owner's device.
         let thief = Scope { session: 7, device: 2, ..Scope::default() };
         let owner = Scope { session: 7, device: 1, ..Scope::default() };

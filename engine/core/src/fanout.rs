@@ -6,7 +6,8 @@ use crate::subject::{Kind, Subject, source_id};
 /// The subjects of an event, the identity first. Empty: nobody that a profile could be kept of.
 ///
 /// A successful API call by a known identity concerns the identity alone; log-ins, failures, sign-ups and checkouts concern the source,
-/// the device or the card too. An attempt on an unknown identity teaches the source and makes no identity profile.
+/// the device or the card too, and requests by nobody the source alone. An attempt on an unknown identity teaches the source and makes no
+/// identity profile. What acts upon another identity concerns that one as well: not as what it did, but as what was done to it.
 pub fn subjects(event: &Event<'_>, each: &mut dyn FnMut(Kind, &str)) {
     use EventType::*;
     if event.kind.is_control() {
@@ -17,10 +18,14 @@ pub fn subjects(event: &Event<'_>, each: &mut dyn FnMut(Kind, &str)) {
     {
         each(Kind::Identity, id);
     }
+    if let Some(other) = event.acts_upon() {
+        each(Kind::Identity, other);
+    }
     let concerns_source = event.kind.is_checkout()
         || event.kind == AccountCreate
         || matches!(event.kind, AuthLogin | AuthMfa | AuthRecovery)
-        || event.failed();
+        || event.failed()
+        || event.identity.is_none();
     if concerns_source && let Some(id) = event.ip().and_then(source_id) {
         each(Kind::Source, &id);
     }
@@ -86,6 +91,12 @@ mod tests {
             ),
             ["identity:u", "source:192.0.2.1", "device:d", "card:c"]
         );
+        assert_eq!(
+            of(r#"{"time":0,"type":"credential.revoke","outcome":"success","identity":{"id":"root"},"change":{"target":"sync"}}"#),
+            ["identity:root", "identity:sync"]
+        );
+        assert_eq!(of(r#"{"time":0,"type":"account.disable","identity":{"id":"u"},"change":{"target":"u"}}"#), ["identity:u"]);
+        assert_eq!(of(r#"{"time":0,"type":"api.request","outcome":"success","source":{"ip":"192.0.2.1"}}"#), ["source:192.0.2.1"]);
         assert_eq!(
             of(r#"{"time":0,"type":"containment.outcome","containment":{"status":"done","subject":{"kind":"source","id":"192.0.2.1"}}}"#),
             ["source:192.0.2.1"]

@@ -25,6 +25,13 @@ pub enum Of {
     Ja4 = 14,
     Payee = 15,
     Target = 16,
+    Object = 17,
+    Secret = 18,
+    Client = 19,
+    Tool = 20,
+    Order = 21,
+    Act = 22,
+    Fact = 23,
 }
 
 /// The hash of a value, never 0: 0 means "none" in scopes.

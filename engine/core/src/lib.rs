@@ -29,5 +29,7 @@ pub mod signal;
 pub mod subject;
 pub mod text;
 pub mod time;
+pub mod usual;
+pub mod variety;
 pub mod verdict;
 pub mod window;

@@ -1,11 +1,17 @@
 //! What is remembered of a subject: facts that were observed, never conclusions. `observe` moves it by one event and takes the features.
 
+pub mod agent;
 pub mod cadence;
 pub mod checkout;
+pub mod envelope;
+pub mod fact;
 pub mod identity;
 pub mod place;
+pub mod privilege;
+pub mod reach;
 pub mod session;
 pub mod source;
+pub mod token;
 
 use crate::time::Time;
 use identity::IdentityMemory;

@@ -10,10 +10,10 @@ use crate::profile::Profile;
 use crate::record::Position;
 use crate::row::Row;
 use crate::sample::TenantSample;
-use crate::signal::{ALL, Look, Signal, WORDS_MAX};
-use crate::subject::Kind;
+use crate::signal::{self, ALL, Look, Said, Signal, WORDS_MAX};
+use crate::subject::{Kind, SubjectRef};
 use crate::time::{MINUTE_MS, Time};
-use crate::verdict::{Centibans, Family, Level, Mode};
+use crate::verdict::{Centibans, Level, Mode};
 
 /// An event's time is believed up to this long after the broker's stamp.
 const AHEAD_MAX_MS: i64 = 5 * MINUTE_MS;
@@ -43,10 +43,11 @@ pub fn observe(
     policy: &Policy,
     sample: &mut TenantSample,
     profile: &mut Profile,
-    kind: Kind,
+    subject: SubjectRef<'_>,
     event: &Event<'_>,
     position: &Position,
 ) -> Observation {
+    let kind = subject.kind;
     let t = event.time.min(position.appended_at.plus(AHEAD_MAX_MS));
     let now = profile.memory.now().map_or(t, |before| before.max(t));
     // Nothing of `profile.risk` is read here: it moves in the decide pass, which may be a whole batch behind.
@@ -57,38 +58,48 @@ pub fn observe(
     }
     if event.kind.is_control() {
         declare(profile, kind, event, now, &mut seen.row);
+        if event.kind == EventType::RiskExternal {
+            speak(policy, event, &seen.row, false, &mut seen.spoke);
+        }
         return seen;
     }
     let row = &mut seen.row;
+    let acted_upon = kind == Kind::Identity && event.identity_id() != Some(subject.id);
     match (kind, &mut profile.memory) {
+        (Kind::Identity, Memory::Identity(memory)) if acted_upon => memory.suffered(event, now, t, row),
+        (Kind::Identity, other) if acted_upon => {
+            let mut memory = Box::<IdentityMemory>::default();
+            memory.suffered(event, now, t, row);
+            *other = Memory::Identity(memory);
+        }
         (Kind::Identity, Memory::Identity(memory)) => memory.observe(&policy.learning, sample, event, now, t, row),
         (Kind::Identity, other) => {
             let mut memory = Box::<IdentityMemory>::default();
             memory.observe(&policy.learning, sample, event, now, t, row);
             *other = Memory::Identity(memory);
         }
-        (Kind::Source, Memory::Source(memory)) => memory.observe(event, now, t, row),
+        (Kind::Source, Memory::Source(memory)) => memory.observe(sample, event, now, t, row),
         (Kind::Source, other) => {
             let mut memory = Box::<SourceMemory>::default();
-            memory.observe(event, now, t, row);
+            memory.observe(sample, event, now, t, row);
             *other = Memory::Source(memory);
         }
-        (Kind::Device, Memory::Device(memory)) | (Kind::Card, Memory::Card(memory)) => memory.observe(event, now, t, row),
+        (Kind::Device, Memory::Device(memory)) | (Kind::Card, Memory::Card(memory)) => memory.observe(kind, event, now, t, row),
         (Kind::Device | Kind::Card, other) => {
             let mut memory = Box::<CheckoutMemory>::default();
-            memory.observe(event, now, t, row);
+            memory.observe(kind, event, now, t, row);
             *other = if kind == Kind::Device { Memory::Device(memory) } else { Memory::Card(memory) };
         }
         (Kind::Tenant, _) => {}
     }
-    speak(policy, event, &seen.row, |s| s.family != Family::Protective, &mut seen.spoke);
+    speak(policy, event, &seen.row, false, &mut seen.spoke);
     seen
 }
 
 /// Asks the protective signals. Most events have nothing that they could protect from, so only the decide pass knows when to ask; they see
 /// the same event and row.
 pub fn speak_for(policy: &Policy, event: &Event<'_>, row: &Row, spoke: &mut Vec<Spoke>) {
-    speak(policy, event, row, |s| s.family == Family::Protective, spoke);
+    speak(policy, event, row, true, spoke);
 }
 
 /// The log that an event comes from, for telling repeats: the provider that wrote it, or the input.
@@ -97,52 +108,62 @@ fn source_of<'a>(event: &'a Event<'_>) -> &'a str {
     provider.or(event.origin.as_ref().map(|o| o.topic.as_str())).unwrap_or("")
 }
 
-/// Takes an inventory record in. Other control records teach the features nothing.
+/// Takes in what others know of an identity, or did about it. No other subject is told anything.
 fn declare(profile: &mut Profile, kind: Kind, event: &Event<'_>, now: Time, row: &mut Row) {
-    if let (Kind::Identity, EventType::InventoryIdentity, Some(inventory)) = (kind, event.kind, &event.inventory) {
-        if let Memory::Identity(memory) = &mut profile.memory {
-            memory.declare(inventory);
-        } else {
-            let mut memory = Box::<IdentityMemory>::default();
-            memory.now = now;
-            memory.declare(inventory);
-            profile.memory = Memory::Identity(memory);
-        }
+    if kind != Kind::Identity {
+        return;
     }
-    if let Memory::Identity(memory) = &profile.memory {
+    if matches!(profile.memory, Memory::Nothing) {
+        let mut memory = Box::<IdentityMemory>::default();
+        memory.now = now;
+        profile.memory = Memory::Identity(memory);
+    }
+    if let Memory::Identity(memory) = &mut profile.memory {
+        match (event.kind, &event.inventory) {
+            (EventType::InventoryIdentity, Some(inventory)) => memory.declare(inventory),
+            _ => memory.told(event, now),
+        }
         row.class = memory.class();
     }
 }
 
-/// Asks every signal of the catalogue that is wanted.
-fn speak(policy: &Policy, event: &Event<'_>, row: &Row, wanted: fn(&Signal) -> bool, spoke: &mut Vec<Spoke>) {
+/// Asks the signals that this event can make speak: those that protect the subject, or those that speak against it.
+fn speak(policy: &Policy, event: &Event<'_>, row: &Row, protective: bool, spoke: &mut Vec<Spoke>) {
     let look = Look { event, row };
-    for (i, signal) in ALL.iter().enumerate() {
-        if !wanted(signal) || !signal.applies_to(row.kind, row.class) {
-            continue;
-        }
+    for i in signal::asked(protective, row.kind, row.class, event.kind) {
+        let i = usize::from(*i);
         let settings = &policy.signals[i].by_class[row.class as usize];
-        let Some(said) = (signal.speak)(&look, settings) else { continue };
+        let Some(said) = (ALL[i].speak)(&look, settings) else { continue };
         if policy.signals[i].mode == Mode::Shadow {
             continue;
         }
-        let weight = Centibans((i64::from(settings.weight.0) * i64::from(said.strength_permille) / 1_000) as i32);
-        let evidence = Evidence {
-            signal: signal.number,
-            weight,
-            at: row.now,
-            floor: None,
-            // A source, a device or a card is one thing: its evidence is about all of it.
-            scope: if row.kind == Kind::Identity { scope_of(event) } else { Scope::default() },
-            observed: cut(said.observed),
-            expected: cut(said.expected),
-            detail: cut(said.detail),
-            events: vec![event.id.as_str().to_owned()],
-            session: event.session_id().map(str::to_owned),
-            credential: event.credential_id().map(str::to_owned),
-            source_ip: event.ip().map(str::to_owned),
-        };
-        spoke.push(Spoke { signal: i, evidence, at_least: settings.at_least });
+        spoke.push(Spoke { signal: i, evidence: evidence(&ALL[i], event, row, settings.weight, said), at_least: settings.at_least });
+    }
+}
+
+/// What a signal said, as evidence about what the event names.
+fn evidence(signal: &Signal, event: &Event<'_>, row: &Row, weight: Centibans, said: Said) -> Evidence {
+    // What somebody did to the subject was not done in the subject's session.
+    let own = !row.acted_upon;
+    Evidence {
+        signal: signal.number,
+        weight: Centibans((i64::from(weight.0) * i64::from(said.strength_permille) / 1_000) as i32),
+        at: row.now,
+        floor: None,
+        // A source, a device or a card is one thing: its evidence is about all of it.
+        scope: match row.kind {
+            Kind::Identity if own => scope_of(event),
+            Kind::Identity => Scope { credential: scope_of(event).credential, ..Scope::default() },
+            _ => Scope::default(),
+        },
+        spares: signal::spares(signal, event),
+        observed: cut(said.observed),
+        expected: cut(said.expected),
+        detail: cut(said.detail),
+        events: vec![event.id.as_str().to_owned()],
+        session: event.session_id().filter(|_| own).map(str::to_owned),
+        credential: event.credential_id().map(str::to_owned),
+        source_ip: event.ip().filter(|_| own).map(str::to_owned),
     }
 }
 

@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 /// Stands before every value. Raised with every change of their layout, together with `decide::DECISION_VERSION` (the journal's digest of
 /// the state is over these bytes); a newer one is refused.
-pub const STATE_VERSION: u32 = 1;
+pub const STATE_VERSION: u32 = 2;
 
 /// The oldest version that is read. What is older is thrown away and rebuilt from a checkpoint or the log.
-pub const OLDEST_STATE_VERSION: u32 = 1;
+pub const OLDEST_STATE_VERSION: u32 = 2;
 
 /// Ids of the latest events, against repeats.
 const RECENT_MAX: usize = 8;
@@ -31,7 +31,7 @@ const RETENTION_SHORT_MS: i64 = 30 * DAY_MS;
 
 #[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Profile {
-    recent: Vec<u64>,
+    recent: Vec<[u8; 8]>,
     /// Log time of the latest record that was observed.
     observed_at: Time,
     pub memory: Memory,
@@ -185,7 +185,7 @@ impl Risk {
 impl Profile {
     /// True for an event that this subject saw among its last eight; remembers it otherwise.
     pub fn is_repeat(&mut self, tenant: &str, source: &str, id: &str) -> bool {
-        let hash = hash_parts(Of::EventId, &[tenant.as_bytes(), source.as_bytes(), id.as_bytes()]);
+        let hash = hash_parts(Of::EventId, &[tenant.as_bytes(), source.as_bytes(), id.as_bytes()]).to_le_bytes();
         if self.recent.contains(&hash) {
             return true;
         }

@@ -145,6 +145,8 @@ fn targets(action: Action, subject: SubjectRef<'_>, risk: &Risk, sum: &Sum, even
             .map(|iss| serde_json::json!({"format": "iss_sub", "iss": iss, "sub": sub}).to_string());
         Target { native_id, sub_id, ..named("account", subject.id) }
     };
+    // What somebody did to an identity was done in a session and from a place of their own.
+    let acted_upon = subject.kind == Kind::Identity && event.identity_id() != Some(subject.id);
     let of_evidence = |kind: &str, field: fn(&crate::evidence::Evidence) -> Option<&String>| {
         let mut list: Vec<Target> = Vec::new();
         for (i, cb) in &sum.applied {
@@ -160,7 +162,7 @@ fn targets(action: Action, subject: SubjectRef<'_>, risk: &Risk, sum: &Sum, even
     let or_account = |list: Vec<Target>| if list.is_empty() { vec![account()] } else { list };
     let one = |kind: &str, id: Option<&str>| id.map(|id| named(kind, id)).into_iter().collect::<Vec<_>>();
     match action {
-        StepUp => match event.session_id() {
+        StepUp => match event.session_id().filter(|_| !acted_upon) {
             Some(session) => vec![named("session", session)],
             None => vec![account()],
         },
@@ -170,6 +172,7 @@ fn targets(action: Action, subject: SubjectRef<'_>, risk: &Risk, sum: &Sum, even
             one("privileged_session", event.privileged.as_ref().and_then(|p| p.session.as_deref()))
         }
         DisableAccount | ResetPassword | RemoveFactor | RevokeConsent | RevokeGrant | Offboard => vec![account()],
+        IsolateWorkload | BlockSource if acted_upon => Vec::new(),
         IsolateWorkload => one("workload", event.source.as_ref().and_then(|s| s.workload.as_deref())),
         BlockSource if subject.kind == Kind::Source => vec![named("network", subject.id)],
         BlockSource => one("network", event.ip()),

@@ -3,29 +3,76 @@
 //! A signal reads the feature row of one event and what its subject's memory held, and says nothing or speaks: how strongly, what it
 //! observed and what it expected. It holds no state and no clock. Its weight and thresholds are policy; the numbers here are defaults.
 
+mod agent_runaway;
+mod amount_outlier;
+mod assisted_reset;
+mod bad_source;
+mod break_glass_used;
 mod cadence_surge;
 mod card_testing;
+mod checkout_velocity;
+mod containment_breach;
 mod credential_stuffing;
+mod delegation_mismatch;
+mod device_code_login;
 mod dormant_return;
+mod egress_surge;
+mod envelope_breach;
 #[cfg(test)]
 mod example;
+mod expected_job;
+mod expired_use;
+mod exposed_credential;
+mod external_risk;
+mod factor_downgrade;
 mod failed_login_spike;
 mod familiar;
+mod fresh_identity;
 mod guessed_password;
+mod human_use_of_machine;
+mod identity_enumeration;
 mod impossible_travel;
+mod machine_rhythm;
+mod mass_secret_read;
 mod new_device;
 mod new_place;
 mod new_scope;
+mod object_enumeration;
+mod off_hours;
 mod off_workload;
+mod offboarded_use;
 mod password_spray;
+mod privilege_chain;
+mod privileged_bypass;
+mod privileged_fanout;
+mod privileged_without_ticket;
 mod push_fatigue;
 mod push_fatigue_won;
+mod refund_abuse;
+mod revoked_use;
+mod rhythm_break;
+mod risky_consent;
+mod risky_network;
+mod risky_posture;
+mod rotation_overdue;
+mod scraping;
 mod session_hijack;
+mod shared_credential;
+mod shared_instrument;
+mod signup_burst;
 mod stale_credential;
+mod step_up_passed;
 mod strong_factor;
+mod support_fanout;
 mod takeover_checkout;
+mod token_replay;
+mod tool_drift;
+mod unissued_token;
+mod unusual_grant;
+mod vendor_wave;
+mod young_account_checkout;
 
-use crate::event::{Class, Event};
+use crate::event::{AuthMethod, Class, Event, EventType};
 use crate::policy::{SignalPolicy, SignalSettings};
 use crate::row::{Novelty, Row};
 use crate::subject::Kind;
@@ -37,21 +84,68 @@ pub const ALL: &[Signal] = &[
     guessed_password::SIGNAL,
     credential_stuffing::SIGNAL,
     password_spray::SIGNAL,
+    identity_enumeration::SIGNAL,
     push_fatigue::SIGNAL,
     push_fatigue_won::SIGNAL,
+    factor_downgrade::SIGNAL,
+    device_code_login::SIGNAL,
     impossible_travel::SIGNAL,
     new_place::SIGNAL,
+    risky_network::SIGNAL,
+    bad_source::SIGNAL,
     new_device::SIGNAL,
+    risky_posture::SIGNAL,
+    assisted_reset::SIGNAL,
     session_hijack::SIGNAL,
+    token_replay::SIGNAL,
+    expired_use::SIGNAL,
+    revoked_use::SIGNAL,
+    exposed_credential::SIGNAL,
+    unissued_token::SIGNAL,
     stale_credential::SIGNAL,
+    rotation_overdue::SIGNAL,
+    offboarded_use::SIGNAL,
     dormant_return::SIGNAL,
+    fresh_identity::SIGNAL,
     cadence_surge::SIGNAL,
+    machine_rhythm::SIGNAL,
+    rhythm_break::SIGNAL,
+    off_hours::SIGNAL,
     off_workload::SIGNAL,
+    human_use_of_machine::SIGNAL,
+    shared_credential::SIGNAL,
     new_scope::SIGNAL,
+    object_enumeration::SIGNAL,
+    scraping::SIGNAL,
+    support_fanout::SIGNAL,
+    egress_surge::SIGNAL,
+    vendor_wave::SIGNAL,
+    privilege_chain::SIGNAL,
+    unusual_grant::SIGNAL,
+    mass_secret_read::SIGNAL,
+    risky_consent::SIGNAL,
+    privileged_without_ticket::SIGNAL,
+    privileged_bypass::SIGNAL,
+    privileged_fanout::SIGNAL,
+    tool_drift::SIGNAL,
+    delegation_mismatch::SIGNAL,
+    agent_runaway::SIGNAL,
     card_testing::SIGNAL,
+    checkout_velocity::SIGNAL,
+    amount_outlier::SIGNAL,
     takeover_checkout::SIGNAL,
+    young_account_checkout::SIGNAL,
+    shared_instrument::SIGNAL,
+    refund_abuse::SIGNAL,
+    signup_burst::SIGNAL,
+    containment_breach::SIGNAL,
+    envelope_breach::SIGNAL,
+    break_glass_used::SIGNAL,
+    external_risk::SIGNAL,
     strong_factor::SIGNAL,
     familiar::SIGNAL,
+    expected_job::SIGNAL,
+    step_up_passed::SIGNAL,
 ];
 
 /// The most parameters that one signal has.
@@ -71,6 +165,8 @@ pub struct Signal {
     pub unauthenticated: bool,
     /// For which classes it means anything.
     pub applies: Applies,
+    /// Which events can make it speak; of the others it is not asked.
+    pub when: Types,
     pub params: &'static [Param],
     pub attack: &'static [&'static str],
     /// OWASP NHI and ASI entries.
@@ -95,6 +191,44 @@ pub enum Applies {
     All,
     People,
     Machines,
+}
+
+/// A set of event types.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Types(u32);
+
+impl Types {
+    pub const AUTH: Types =
+        Types::of(&[EventType::AuthLogin, EventType::AuthMfa, EventType::AuthToken, EventType::AuthLogout, EventType::AuthRecovery]);
+    pub const API: Types = Types::of(&[EventType::ApiRequest]);
+    pub const CHECKOUT: Types = Types::of(&[EventType::CheckoutAttempt]);
+    pub const PRIVILEGED: Types =
+        Types::of(&[EventType::PrivilegedCheckout, EventType::PrivilegedSessionStart, EventType::PrivilegedCommand]);
+    /// Everything that an identity does, but for ending a session.
+    pub const ACTS: Types = {
+        let (mut bits, mut i) = (0, 0);
+        while i < EventType::ALL.len() {
+            let kind = EventType::ALL[i];
+            if !kind.is_control() && !matches!(kind, EventType::AuthLogout) {
+                bits |= 1 << kind as u32;
+            }
+            i += 1;
+        }
+        Types(bits)
+    };
+
+    pub const fn of(list: &[EventType]) -> Types {
+        let (mut bits, mut i) = (0, 0);
+        while i < list.len() {
+            bits |= 1 << list[i] as u32;
+            i += 1;
+        }
+        Types(bits)
+    }
+
+    pub const fn has(self, kind: EventType) -> bool {
+        self.0 & 1 << kind as u32 != 0
+    }
 }
 
 /// One threshold of a signal, with its unit in its name.
@@ -137,6 +271,28 @@ impl Signal {
         SignalPolicy { mode: Mode::Enforce, by_class: [settings; Class::ALL.len()] }
     }
 
+    const fn is_of(&self, group: usize) -> bool {
+        let mut i = 0;
+        while i < self.on.len() {
+            let is_of = match self.on[i] {
+                Kind::Identity => match self.applies {
+                    Applies::All => group <= 1,
+                    Applies::People => group == 0,
+                    Applies::Machines => group == 1,
+                },
+                Kind::Source => group == 2,
+                Kind::Device => group == 3,
+                Kind::Card => group == 4,
+                Kind::Tenant => false,
+            };
+            if is_of {
+                return true;
+            }
+            i += 1;
+        }
+        false
+    }
+
     pub fn applies_to(&self, kind: Kind, class: Class) -> bool {
         self.on.contains(&kind)
             && (kind != Kind::Identity
@@ -146,6 +302,57 @@ impl Signal {
                     Applies::Machines => class.is_machine(),
                 })
     }
+}
+
+/// Whom a signal may be asked about: identities by whether they are machines, then the other kinds.
+const GROUPS: usize = 5;
+
+/// The signals that an event of a type can make speak about a subject, by their place in `ALL`.
+struct Asked {
+    len: usize,
+    list: [u8; ALL.len()],
+}
+
+type Table = [[Asked; EventType::ALL.len()]; GROUPS];
+
+static AGAINST: Table = table(false);
+static PROTECTIVE: Table = table(true);
+
+const fn table(protective: bool) -> Table {
+    let mut table = [const { [const { Asked { len: 0, list: [0; ALL.len()] } }; EventType::ALL.len()] }; GROUPS];
+    let mut group = 0;
+    while group < GROUPS {
+        let mut kind = 0;
+        while kind < EventType::ALL.len() {
+            let mut i = 0;
+            while i < ALL.len() {
+                let signal = &ALL[i];
+                let is_protective = matches!(signal.family, Family::Protective);
+                if is_protective == protective && signal.when.has(EventType::ALL[kind]) && signal.is_of(group) {
+                    let asked = &mut table[group][kind];
+                    asked.list[asked.len] = i as u8;
+                    asked.len += 1;
+                }
+                i += 1;
+            }
+            kind += 1;
+        }
+        group += 1;
+    }
+    table
+}
+
+/// Places in `ALL` of the signals to ask: those that speak against the subject, or those that protect it.
+pub fn asked(protective: bool, kind: Kind, class: Class, event: EventType) -> &'static [u8] {
+    let group = match kind {
+        Kind::Identity => usize::from(class.is_machine()),
+        Kind::Source => 2,
+        Kind::Device => 3,
+        Kind::Card => 4,
+        Kind::Tenant => return &[],
+    };
+    let asked = &if protective { &PROTECTIVE } else { &AGAINST }[group][event as usize];
+    &asked.list[..asked.len]
 }
 
 /// The place in `ALL` of a signal's number, as profiles store it. `None`: a signal that this engine no longer has.
@@ -165,6 +372,34 @@ pub fn graded(value: i64, half: i64, full: i64) -> i32 {
     }
     let share = (value - half).clamp(0, full - half) * 500 / (full - half);
     500 + share as i32
+}
+
+/// Bits of the families of evidence that protective evidence takes nothing away from.
+///
+/// A step-up that can be phished says nothing against evidence that somebody did just that. A familiar device says nothing of what runs
+/// on it, and nothing against what was promised, contained or reported by others.
+pub fn spares(signal: &Signal, event: &Event<'_>) -> u16 {
+    const fn bits(families: &[Family]) -> u16 {
+        let (mut bits, mut i) = (0, 0);
+        while i < families.len() {
+            bits |= 1 << families[i] as u16;
+            i += 1;
+        }
+        bits
+    }
+    let resistant = matches!(event.method(), Some(AuthMethod::Webauthn | AuthMethod::Mtls));
+    if signal.number == step_up_passed::SIGNAL.number && !resistant {
+        bits(&[Family::Mfa, Family::Token, Family::Device])
+    } else if signal.number == familiar::SIGNAL.number {
+        bits(&[Family::Device, Family::Integrity])
+    } else {
+        0
+    }
+}
+
+/// `value` is at least `floor` and at least `times` times what is usual.
+fn far_above(value: u32, usual: u32, floor: i64, times: i64) -> bool {
+    i64::from(value) >= floor && i64::from(value) >= times * i64::from(usual)
 }
 
 /// What a novelty signal says: as strong as its likelihood ratio, up to the weight; `percent` of that for the weaker kinds.
@@ -197,6 +432,22 @@ mod tests {
             assert!(a.params.iter().all(|p| p.least <= p.default && p.default <= p.most), "{}", a.name);
             assert_eq!(a.family == Family::Protective, a.weight_db < 0, "{}", a.name);
             assert!([a.doc.sees, a.doc.why, a.doc.silent, a.doc.source].iter().all(|d| !d.is_empty()), "{}", a.name);
+        }
+    }
+
+    #[test]
+    fn the_tables_ask_whom_the_signals_name() {
+        for (i, signal) in ALL.iter().enumerate() {
+            for kind in Kind::ALL {
+                for class in Class::ALL {
+                    for event in EventType::ALL {
+                        let asked = [false, true].map(|protective| asked(protective, kind, *class, *event).contains(&(i as u8)));
+                        let expected = signal.applies_to(kind, *class) && signal.when.has(*event);
+                        assert_eq!(asked.contains(&true), expected, "{} of {kind:?} {class} {event}", signal.name);
+                        assert!(!asked[usize::from(signal.family != Family::Protective)], "{}", signal.name);
+                    }
+                }
+            }
         }
     }
 

@@ -171,7 +171,7 @@ impl Series {
 }
 
 /// Ascending times as differences: two or three bytes each instead of six.
-mod deltas {
+pub(crate) mod deltas {
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub fn serialize<S: Serializer>(list: &[(i64, i64)], s: S) -> Result<S::Ok, S::Error> {

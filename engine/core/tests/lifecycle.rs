@@ -365,7 +365,7 @@ fn a_declared_workload_counts_from_the_first_day() {
             log.json("0", inventory);
         }
         log.json("1:00", &call_of("sync", "/v1/orders", IN_CLUSTER, "key-1", 0));
-        log.json("2:00", &call_of("sync", "/v1/orders", source, "key-1", 0));
+        log.json("20:00", &call_of("sync", "/v1/orders", source, "key-1", 0));
         let run = Run::over(&with_weight(policy(Emit::Changes), "off_workload", 50), &log, &[1]);
         run.proposals().map(support::proposal_line).collect::<Vec<_>>()
     };

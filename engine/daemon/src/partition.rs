@@ -20,11 +20,12 @@ use std::time::Instant;
 /// Version of a partition's directory: of the values and of [`Extra`]. Raised with every change of either; an older directory is read as
 /// far back as [`OLDEST_READ`], and stands as this version from its next flush on.
 ///
-/// 1: the first. 2: `Extra::owed`.
-pub const STORED_VERSION: u32 = 2;
-pub const OLDEST_READ: u32 = 1;
+/// 1: the first. 2: `Extra::owed`. 3: the memory of the whole catalogue of signals; what is older is rebuilt from the log, for it lacks
+/// what the new signals would have remembered.
+pub const STORED_VERSION: u32 = 3;
+pub const OLDEST_READ: u32 = 3;
 const _: () =
-    assert!(STATE_VERSION == 1, "the values changed: raise STORED_VERSION too, keep a fixture of the old bytes, then mend this line");
+    assert!(STATE_VERSION == 2, "the values changed: raise STORED_VERSION too, keep a fixture of the old bytes, then mend this line");
 
 /// The partition of a log whose state a directory or a checkpoint is.
 pub fn identity_of(log: &str, partition: i32, partitions: i32) -> PartitionIdentity {
@@ -41,12 +42,7 @@ struct Extra {
 }
 
 impl Extra {
-    /// Reads the bytes of a directory of `version`.
-    fn decode(version: u32, bytes: &[u8]) -> Result<Extra, postcard::Error> {
-        if version == 1 {
-            let (policy, state, journal) = postcard::from_bytes(bytes)?;
-            return Ok(Extra { policy, state, journal, owed: Vec::new() });
-        }
+    fn decode(bytes: &[u8]) -> Result<Extra, postcard::Error> {
         postcard::from_bytes(bytes)
     }
 }
@@ -132,7 +128,7 @@ impl<V: Value + Default> LogPartition<V> {
         let store = Partition::open(dir, shared, &identity_of(log, partition, partitions))?;
         let (position, extra) = match store.meta() {
             Some(meta) => {
-                let extra = Extra::decode(store.found_version(), &meta.extra)
+                let extra = Extra::decode(&meta.extra)
                     .map_err(|e| StateFault::Corrupt { dir: dir.into(), what: format!("the row beside the position: {e}") })?;
                 (meta.position, extra)
             }

@@ -31,7 +31,7 @@ record! { Named<'a> { kind, id } }
 record! { ContainmentOutcome<'a> { request_id, subject, status, by, detail, action, target } }
 record! { Feedback<'a> { subject, verdict_id, from, to, signals, label, by } }
 record! { Origin<'a> { cluster, topic, partition, offset, index } }
-record! { Stamp<'a> { agent_class, agent_family, agent_os, native_type, inventoried } }
+record! { Stamp<'a> { agent_class, agent_family, agent_os, native_type, inventoried, reputation, principal_gone } }
 record! { Event<'a> {
     id, time, kind, outcome, tenant, identity, provider, credential, session, source, auth, request, checkout, change, agent, privileged, risk,
     inventory, containment, feedback, origin, stamp,

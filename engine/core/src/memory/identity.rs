@@ -1,20 +1,30 @@
 //! An identity: its rhythm, places, devices, sessions, credentials, scopes and checkouts.
 //!
 //! Habits learn from what was accepted, never from an attempt: a guesser's addresses do not become the owner's.
+//! What most identities never need (facts, tokens, reach, privileges, an agent's tools, checkouts) is made on first use.
 
+use super::agent::{AgentMemory, Delegated};
 use super::cadence::Cadence;
-use super::checkout::CheckoutMemory;
+use super::checkout::{CheckoutMemory, Orders};
+use super::envelope::Envelope;
+use super::fact::{Facts, HiddenNetworks, Methods, is_long_lived};
 use super::place::travel;
-use super::session::{Sessions, agent_hash, device_hash};
+use super::privilege::{self, Privilege};
+use super::reach::{self, Reach};
+use super::session::{Sessions, agent_hash, device_hash, ja4_hash};
+use super::token::{Tokens, is_own};
 use crate::distinct::Distinct;
-use crate::event::{AuthFailure, AuthMethod, Class, Event, EventType, IdentityStatus, Inventory, Outcome};
+use crate::event::{
+    AuthFailure, AuthMethod, Class, CredentialKind, Event, EventType, IdentityStatus, Inventory, Network, Outcome, Posture,
+};
 use crate::hash::{Of, hash, hash_parts};
 use crate::policy::Learning;
-use crate::row::{Place, Row};
-use crate::sample::TenantSample;
+use crate::row::{Bound, Gone, Place, Row};
+use crate::sample::{Counted, TenantSample};
 use crate::seen::Seen;
-use crate::subject::source_id;
+use crate::subject::{Kind, source_id};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Time};
+use crate::usual::DailyMost;
 use crate::window::{Series, Shape};
 use serde::{Deserialize, Serialize};
 
@@ -31,8 +41,8 @@ const ROUTES_MAX: usize = 32;
 const SCOPES_MAX: usize = 16;
 const CARDS_MAX: usize = 8;
 const PAYEES_MAX: usize = 8;
-/// Declared values of one kind that are kept.
-const DECLARED_MAX: usize = 32;
+const CLIENTS_MAX: usize = 4;
+const DELEGATIONS_MAX: usize = 32;
 
 /// Denied or unanswered pushes within 10 min that make a fatigue attack.
 pub const PUSH_FATIGUE_MIN: u32 = 5;
@@ -48,10 +58,11 @@ pub struct IdentityMemory {
     /// What the inventory declares; it outranks what events say.
     pub declared: Option<Box<Declared>>,
     cadence: Cadence,
+    /// Latest accepted activity of its own.
+    active_at: Time,
     failures: Series,
-    /// Greatest number of failures within an hour on earlier days, fading by day; sixteenths.
-    usual_failed: u32,
-    failed_today: (i32, u32),
+    /// Greatest number of failures within an hour on earlier days.
+    usual_failed: DailyMost,
     failing_sources: Distinct,
     pushes: Series,
     push_fatigue_at: Option<Time>,
@@ -61,16 +72,27 @@ pub struct IdentityMemory {
     sources: Seen,
     devices: Seen,
     agents: Seen,
+    methods: Methods,
+    posture: Option<Posture>,
     sessions: Sessions,
+    tokens: Tokens,
     workloads: Seen,
     routes: Seen,
     scopes: Seen,
+    clients: Seen,
     cards: Seen,
     payees: Seen,
-    checkout: CheckoutMemory,
     recovery_at: Option<Time>,
     credential_changed_at: Option<Time>,
     risky_login_at: Option<Time>,
+    counted: Counted,
+    checkout: Option<Box<CheckoutMemory>>,
+    orders: Option<Box<Orders>>,
+    hidden_networks: Option<Box<HiddenNetworks>>,
+    facts: Option<Box<Facts>>,
+    reach: Option<Box<Reach>>,
+    privilege: Option<Box<Privilege>>,
+    agent: Option<Box<AgentMemory>>,
 }
 
 /// The facts of the inventory that features need.
@@ -79,24 +101,27 @@ pub struct Declared {
     pub class: Option<Class>,
     pub status: Option<IdentityStatus>,
     pub max_token_age_ms: Option<i64>,
-    workloads: Vec<u64>,
-    networks: Vec<u64>,
-    countries: Vec<u64>,
+    rotate_every_ms: Option<i64>,
+    created_at: Option<Time>,
+    privileged: bool,
+    /// A drill has been announced.
+    drill: bool,
+    envelope: Option<Box<Envelope>>,
+    pub delegations: Vec<Delegated>,
 }
 
 impl Declared {
     fn from_inventory(inventory: &Inventory<'_>) -> Declared {
-        let expected = inventory.expected.as_ref();
-        let hashes = |of: Of, list: Option<&Vec<crate::text::Text<'_>>>| -> Vec<u64> {
-            list.into_iter().flatten().take(DECLARED_MAX).map(|v| hash(of, v.as_bytes())).collect()
-        };
         Declared {
             class: inventory.class,
             status: inventory.status,
             max_token_age_ms: inventory.max_token_age.map(|s| s.0),
-            workloads: hashes(Of::Workload, expected.map(|e| &e.workloads)),
-            networks: expected.into_iter().flat_map(|e| &e.asns).take(DECLARED_MAX).map(|asn| asn_hash(*asn)).collect(),
-            countries: hashes(Of::Country, expected.map(|e| &e.countries)),
+            rotate_every_ms: inventory.rotate_every.map(|s| s.0),
+            created_at: inventory.created_at,
+            privileged: inventory.privileged == Some(true),
+            drill: inventory.labels.iter().any(|l| l.as_str() == "drill"),
+            envelope: inventory.expected.as_ref().and_then(Envelope::from_inventory).map(Box::new),
+            delegations: inventory.delegated_by.iter().take(DELEGATIONS_MAX).map(Delegated::from_inventory).collect(),
         }
     }
 }
@@ -131,6 +156,53 @@ impl IdentityMemory {
         self.declared = Some(Box::new(Declared::from_inventory(inventory)));
     }
 
+    /// Takes in a control record other than the inventory's: what others know or have done.
+    pub fn told(&mut self, event: &Event<'_>, t: Time) {
+        match event.kind {
+            EventType::CredentialExposed => {
+                if let Some(id) = event.credential_id() {
+                    self.facts.get_or_insert_default().exposed(id, t);
+                }
+            }
+            EventType::ContainmentOutcome => self.facts.get_or_insert_default().outcome(event, &self.sessions, t),
+            EventType::DevicePosture => self.posture = event.source.as_ref().and_then(|s| s.posture).or(self.posture),
+            _ => {}
+        }
+    }
+
+    /// Takes in what another identity did to this one.
+    pub fn suffered(&mut self, event: &Event<'_>, now: Time, t: Time, row: &mut Row) {
+        self.now = now;
+        row.class = self.class();
+        row.learning = true; // it has done nothing that novelty could be about
+        row.acted_upon = true;
+        if !event.accepted() {
+            return;
+        }
+        let facts = self.facts.get_or_insert_default();
+        facts.done_to(event, t);
+        if event.kind == EventType::AuthRecovery || changes_factor(event) {
+            facts.assisted(t);
+        }
+        if removes_factor(event) {
+            facts.weakened_at = Some(t);
+        }
+        self.changed(event, t);
+        if privilege::concerns(event) {
+            self.privilege.get_or_insert_default().suffered(event, t, row);
+        }
+    }
+
+    /// A recovery or a new credential, by whomever.
+    fn changed(&mut self, event: &Event<'_>, t: Time) {
+        use EventType::*;
+        match event.kind {
+            AuthRecovery => self.recovery_at = Some(t),
+            CredentialCreate | CredentialRotate => self.credential_changed_at = Some(t),
+            _ => {}
+        }
+    }
+
     /// Too little is known for a novelty to mean anything.
     fn is_learning(&self, learning: &[Learning], now: Time) -> bool {
         let Learning { events, days } = learning[self.class() as usize];
@@ -148,43 +220,88 @@ impl IdentityMemory {
         }
         row.class = self.class();
         row.learning = self.is_learning(learning, now);
-        let accepted = event.succeeded() || (event.outcome == Outcome::Unknown && !event.kind.is_auth());
+        let accepted = event.accepted();
 
-        (row.events, row.usual_events) = self.cadence.observe(now, t);
-        row.idle_ms = (self.events > 0 && accepted && now > self.now).then(|| now.since(self.now));
-        self.observe_source(event, now, t, accepted, row);
-        self.observe_failures(event, now, t, row);
-        self.observe_pushes(event, now, t, row);
+        let bytes = event.request.as_ref().and_then(|r| r.bytes).unwrap_or(0);
+        self.cadence.observe(self.now, self.first, now, t, bytes.min(i64::MAX as u64) as i64, row);
+        row.idle_ms = (self.active_at != Time(0) && accepted && now > self.active_at).then(|| now.since(self.active_at));
+        self.observe_source(sample, event, now, t, accepted, row);
+        if event.kind.is_auth() {
+            self.observe_log_in(sample, event, now, t, row);
+        } else {
+            row.failed_1h = self.failures.count(&FAILURES, now.0, 1);
+        }
         if accepted {
-            row.session_moved = self.sessions.observe(event, now);
+            // Facts and tokens are asked before this event's own place becomes known.
+            self.observe_facts(event, t, row);
+            self.observe_token(event, t, row);
+            self.sessions.observe(event, now, row);
             self.observe_places(event, sample, t, row);
             self.observe_devices(event, sample, t, row);
             self.observe_scopes(event, sample, t, row);
+            self.observe_vendor(event, sample, now, row);
+            self.active_at = self.active_at.max(t);
         }
+        self.observe_envelope(event, now, accepted, row);
         self.observe_credential(event, t, accepted, row);
-        self.observe_checkout(event, now, t, accepted, row);
+        if event.kind.is_checkout() {
+            self.observe_checkout(event, now, t, accepted, row);
+        }
+        if reach::concerns(event) {
+            let bytes_1h = if bytes > 0 { self.cadence.bytes_1h(now) } else { 0 };
+            self.reach.get_or_insert_default().observe(event, bytes_1h, now, t, row);
+        }
+        if accepted && privilege::concerns(event) {
+            self.privilege.get_or_insert_default().observe(sample, event, now, t, row);
+        }
+        if row.class == Class::Agent {
+            self.agent.get_or_insert_default().observe(event, self.declared.as_deref(), accepted, t, row);
+        }
 
         self.events = self.events.saturating_add(1);
         self.now = now;
     }
 
-    fn observe_source(&mut self, event: &Event<'_>, now: Time, t: Time, accepted: bool, row: &mut Row) {
+    fn observe_source(&mut self, sample: &mut TenantSample, event: &Event<'_>, now: Time, t: Time, accepted: bool, row: &mut Row) {
         let Some(source) = event.ip().and_then(source_id).map(|id| hash(Of::Source, id.as_bytes())) else { return };
-        let known_device = || event.device_id().is_some_and(|d| self.devices.contains(hash(Of::Device, d.as_bytes())));
-        row.source_familiar = self.sources.contains(source) || known_device();
-        let mut before = 0;
-        self.failing_sources.count(now.0, 30 * MINUTE_MS, |e| {
-            if e.hash == source {
-                before = e.failures;
+        if event.kind.is_auth() || event.failed() {
+            let known_device = || event.device_id().is_some_and(|d| self.devices.contains(hash(Of::Device, d.as_bytes())));
+            row.source_familiar = self.sources.contains(source) || known_device();
+            let mut before = 0;
+            self.failing_sources.count(now.0, 30 * MINUTE_MS, |e| {
+                if e.hash == source {
+                    before = e.failures;
+                }
+                false
+            });
+            row.failed_from_source = u32::from(before);
+            row.outage = event.failure().is_some_and(|failure| sample.is_outage(failure, now));
+            if could_be_guess(event) {
+                self.failing_sources.see(FAILING_SOURCES_MAX, 30 * MINUTE_MS, now.0, t.0, source, true, false);
             }
-            false
-        });
-        row.failed_from_source = u32::from(before);
-        if could_be_guess(event) {
-            self.failing_sources.see(FAILING_SOURCES_MAX, 30 * MINUTE_MS, now.0, t.0, source, true, false);
         }
         if accepted {
             self.sources.learn(SOURCES_MAX, source, t);
+        }
+    }
+
+    fn observe_log_in(&mut self, sample: &mut TenantSample, event: &Event<'_>, now: Time, t: Time, row: &mut Row) {
+        self.observe_failures(event, now, t, row);
+        self.observe_pushes(event, now, t, row);
+        if event.ip().is_some() && matches!(event.kind, EventType::AuthLogin | EventType::AuthMfa | EventType::AuthToken) {
+            let failure = event.failed().then(|| event.failure().unwrap_or(AuthFailure::Other));
+            if row.source_familiar {
+                sample.tried(&mut self.counted, failure, now);
+            } else if let Some(program) = event.source.as_ref().and_then(|s| s.ja4.as_deref()).map(ja4_hash).or_else(|| agent_hash(event)) {
+                row.program = sample.program_tried(&mut self.counted, program, event.failed(), now);
+                row.unknown_1h = sample.unknown_1h(now);
+            }
+        }
+        if let (true, Some(method)) = (event.succeeded(), event.method()) {
+            (row.new_method, row.weaker_method) = self.methods.observe(method);
+            if row.weaker_method {
+                self.facts.get_or_insert_default().weakened_at = Some(t);
+            }
         }
     }
 
@@ -194,13 +311,7 @@ impl IdentityMemory {
         }
         row.failed_10m = self.failures.count(&FAILURES, now.0, 0);
         row.failed_1h = self.failures.count(&FAILURES, now.0, 1);
-        let (day, most) = &mut self.failed_today;
-        if now.day() != *day {
-            self.usual_failed = (self.usual_failed - self.usual_failed / 8).max(most.saturating_mul(16));
-            (*day, *most) = (now.day(), 0);
-        }
-        *most = (*most).max(row.failed_1h);
-        row.usual_failed_1h = self.usual_failed.div_ceil(16);
+        row.usual_failed_1h = self.usual_failed.observe(now, row.failed_1h.into()) as u32;
     }
 
     fn observe_pushes(&mut self, event: &Event<'_>, now: Time, t: Time, row: &mut Row) {
@@ -212,6 +323,64 @@ impl IdentityMemory {
         if row.push_denied_10m >= PUSH_FATIGUE_MIN {
             self.push_fatigue_at = Some(now);
         }
+    }
+
+    /// What is known against what was used, and what the event changes itself.
+    fn observe_facts(&mut self, event: &Event<'_>, t: Time, row: &mut Row) {
+        use EventType::*;
+        let declared = self.declared.as_deref();
+        if let Some(facts) = &self.facts {
+            facts.fill(event, t, row);
+        }
+        if let Some(privilege) = &self.privilege {
+            privilege.fill(event, t, row);
+        }
+        if let Some(declared) = declared {
+            row.age_ms = row.age_ms.or(declared.created_at.map(|at| t.since(at)).filter(|ms| *ms >= 0));
+            row.rotate_every_ms = declared.rotate_every_ms;
+            row.privileged = declared.privileged;
+            row.fact.drill = declared.drill;
+            if declared.status == Some(IdentityStatus::Offboarded) {
+                row.fact.gone = row.fact.gone.or(Some((Gone::Offboarded, 0)));
+            }
+        }
+        if let Some(expires) = event.credential.as_ref().and_then(|c| c.expires_at) {
+            row.fact.expired_ms = Some(t.since(expires)).filter(|ms| *ms > 0);
+        }
+        if event.acts_upon().is_some() {
+            return;
+        }
+        if removes_factor(event) {
+            self.facts.get_or_insert_default().weakened_at = Some(t);
+        }
+        let upon_itself = matches!(
+            event.kind,
+            AccountCreate | AccountDisable | AccountEnable | AccountDelete | CredentialCreate | CredentialRotate | CredentialRevoke
+        );
+        if upon_itself {
+            self.facts.get_or_insert_default().done_to(event, t);
+        }
+    }
+
+    fn observe_token(&mut self, event: &Event<'_>, t: Time, row: &mut Row) {
+        let Some(credential) = &event.credential else { return };
+        let (Some(id), Some(source)) = (&credential.id, &event.source) else { return };
+        if matches!(credential.kind, Some(CredentialKind::Password | CredentialKind::Passkey | CredentialKind::Session)) {
+            return;
+        }
+        let envelope = self.declared.as_ref().and_then(|d| d.envelope.as_deref());
+        let (place, own) = match (source.workload.as_deref(), source.asn) {
+            (Some(workload), _) => {
+                let value = hash(Of::Workload, workload.as_bytes());
+                (value, envelope.is_some_and(|e| e.has_workload(value)) || is_own(self.workloads.known_days(value, t)))
+            }
+            (None, Some(asn)) => {
+                let value = asn_hash(asn);
+                (value, envelope.is_some_and(|e| e.has_asn(asn)) || is_own(self.networks.known_days(value, t)))
+            }
+            (None, None) => return,
+        };
+        self.tokens.observe(hash(Of::Credential, id.as_bytes()), place, own, row.class.is_machine(), t, row);
     }
 
     fn observe_places(&mut self, event: &Event<'_>, sample: &mut TenantSample, t: Time, row: &mut Row) {
@@ -227,14 +396,17 @@ impl IdentityMemory {
         }
         if let Some(asn) = source.asn {
             let value = asn_hash(asn);
-            row.network_known_days = self.networks.get(value).map(|k| t.since(k.first) / DAY_MS);
-            let declared = self.declared.as_ref().is_some_and(|d| d.networks.contains(&value));
-            if !self.networks.is_empty() && !self.networks.contains(value) && !declared {
+            row.network_known_days = self.networks.known_days(value, t);
+            let declared = || self.declared.as_ref().and_then(|d| d.envelope.as_deref()).is_some_and(|e| e.has_asn(asn));
+            if !self.networks.is_empty() && row.network_known_days.is_none() && !declared() {
                 row.new_network = Some(sample.novelty(&self.networks, self.events, value));
             }
             if self.networks.learn(NETWORKS_MAX, value, t) {
                 sample.learned(value);
             }
+        }
+        if let Some(network @ (Network::Tor | Network::Proxy | Network::Hosting)) = source.network {
+            row.hidden_network_days = Some(self.hidden_networks.get_or_insert_default().observe(network, t));
         }
         if let (Some(lat), Some(lon)) = (source.lat, source.lon) {
             let mut country = [0; 2];
@@ -259,12 +431,16 @@ impl IdentityMemory {
             }
         }
         if let Some(device) = device_hash(event) {
-            row.device_known_days = self.devices.get(device).map(|k| t.since(k.first) / DAY_MS);
+            row.device_known_days = self.devices.known_days(device, t);
             if !self.devices.is_empty() && row.device_known_days.is_none() {
                 row.new_device = Some(sample.novelty_of_own(&self.devices, self.events));
             }
             self.devices.learn(DEVICES_MAX, device, t);
         }
+        // A record about the device may have come since its last event.
+        let stated = event.source.as_ref().and_then(|s| s.posture);
+        (row.posture, row.posture_before) = (stated.or(self.posture), self.posture);
+        self.posture = stated.or(self.posture);
         if event.kind == EventType::AuthLogin
             && (row.new_country.is_some() || row.new_network.is_some())
             && row.new_device.is_some()
@@ -277,9 +453,9 @@ impl IdentityMemory {
     fn observe_scopes(&mut self, event: &Event<'_>, sample: &mut TenantSample, t: Time, row: &mut Row) {
         if let Some(workload) = event.source.as_ref().and_then(|s| s.workload.as_deref()) {
             let value = hash(Of::Workload, workload.as_bytes());
-            let declared = self.declared.as_ref().is_some_and(|d| d.workloads.contains(&value));
-            row.known_workload = declared || self.workloads.contains(value);
-            row.workloads_declared = self.declared.as_ref().is_some_and(|d| !d.workloads.is_empty());
+            let envelope = self.declared.as_ref().and_then(|d| d.envelope.as_deref());
+            row.known_workload = envelope.is_some_and(|e| e.has_workload(value)) || self.workloads.contains(value);
+            row.workloads_declared = envelope.is_some_and(|e| e.names_workloads());
             row.new_workload = !row.known_workload && (!self.workloads.is_empty() || row.workloads_declared);
             self.workloads.learn(WORKLOADS_MAX, value, t);
         }
@@ -305,27 +481,56 @@ impl IdentityMemory {
         }
     }
 
+    /// An integration's keys and customers: whether they move together.
+    fn observe_vendor(&mut self, event: &Event<'_>, sample: &mut TenantSample, now: Time, row: &mut Row) {
+        let Some(client) = event.credential.as_ref().and_then(|c| c.client_id.as_deref()) else { return };
+        let asn = event.source.as_ref().and_then(|s| s.asn);
+        let client = hash(Of::Client, client.as_bytes());
+        self.clients.learn(CLIENTS_MAX, client, now);
+        let at_home =
+            asn.is_some_and(|asn| sample.vendor_at_home(hash_parts(Of::Client, &[&client.to_le_bytes(), &asn.to_le_bytes()]), now));
+        let moved = (row.new_network.is_some() && !at_home) || row.new_scope.is_some();
+        row.vendor = sample.vendor_active(&mut self.counted, client, moved && !row.learning, now);
+    }
+
+    fn observe_envelope(&mut self, event: &Event<'_>, now: Time, accepted: bool, row: &mut Row) {
+        let Some(envelope) = self.declared.as_mut().and_then(|d| d.envelope.as_deref_mut()).filter(|_| accepted) else { return };
+        let checked = envelope.check(event, now, row.events[0]);
+        row.fact.drill |= checked.left == 0 && checked.kept & Bound::Hours.bit() != 0;
+        row.envelope = Some(checked);
+    }
+
     fn observe_credential(&mut self, event: &Event<'_>, t: Time, accepted: bool, row: &mut Row) {
         row.since_recovery_ms = self.recovery_at.map(|at| t.since(at));
         row.since_credential_change_ms = self.credential_changed_at.map(|at| t.since(at));
         row.since_risky_login_ms = self.risky_login_at.map(|at| t.since(at));
-        if let Some(issued) = event.credential.as_ref().and_then(|c| c.issued_at) {
+        if let Some(credential) = &event.credential
+            && let Some(issued) = credential.issued_at
+        {
             row.credential_age_ms = Some(t.since(issued));
             row.credential_age_max_ms = self.declared.as_ref().and_then(|d| d.max_token_age_ms);
-        }
-        if accepted {
-            use EventType::*;
-            match event.kind {
-                AuthRecovery => self.recovery_at = Some(t),
-                CredentialCreate | CredentialRotate => self.credential_changed_at = Some(t),
-                _ => {}
+            if is_long_lived(credential.kind) && t >= issued {
+                row.credential_new_ms = row.credential_new_ms.or(Some(t.since(issued)));
             }
+        }
+        if accepted && event.acts_upon().is_none() {
+            self.changed(event, t);
         }
     }
 
     fn observe_checkout(&mut self, event: &Event<'_>, now: Time, t: Time, accepted: bool, row: &mut Row) {
         let Some(checkout) = event.checkout.as_deref() else { return };
-        self.checkout.observe(event, now, t, row);
+        self.checkout.get_or_insert_default().observe(Kind::Identity, event, now, t, row);
+        if event.kind == EventType::CheckoutRefund {
+            // Bought before we began to look, it cannot be matched.
+            let long = now.since(self.first) >= ORDERS_KNOWN_MS;
+            let bought = checkout.order.as_deref().and_then(|order| self.orders.get_or_insert_default().has(order));
+            row.shop.refund_unmatched = long && bought == Some(false);
+            return;
+        }
+        if let Some(order) = checkout.order.as_deref().filter(|_| accepted) {
+            self.orders.get_or_insert_default().bought(order);
+        }
         if let Some(card) = checkout.card.as_deref() {
             let card = hash(Of::Card, card.as_bytes());
             row.new_card = !self.cards.contains(card);
@@ -346,13 +551,14 @@ impl IdentityMemory {
     pub fn blocks(&self, each: &mut dyn FnMut(*const u8, usize)) {
         self.cadence.blocks(each);
         self.sessions.blocks(each);
+        self.tokens.blocks(each);
         for seen in [&self.countries, &self.networks, &self.sources, &self.devices, &self.agents, &self.routes, &self.scopes] {
             seen.blocks(each);
         }
     }
 
-    pub fn heap_bytes(&self) -> usize {
-        let seen = [
+    fn habits(&self) -> [&Seen; 11] {
+        [
             &self.countries,
             &self.networks,
             &self.sources,
@@ -361,15 +567,73 @@ impl IdentityMemory {
             &self.workloads,
             &self.routes,
             &self.scopes,
+            &self.clients,
             &self.cards,
             &self.payees,
-        ];
+        ]
+    }
+
+    pub fn heap_bytes(&self) -> usize {
         self.cadence.heap_bytes()
             + self.failures.heap_bytes()
             + self.failing_sources.heap_bytes()
             + self.pushes.heap_bytes()
             + self.sessions.heap_bytes()
-            + self.checkout.heap_bytes()
-            + seen.iter().map(|s| s.heap_bytes()).sum::<usize>()
+            + self.tokens.heap_bytes()
+            + self.methods.heap_bytes()
+            + self.habits().iter().map(|s| s.heap_bytes()).sum::<usize>()
+            + self.checkout.as_ref().map_or(0, |c| size_of::<CheckoutMemory>() + c.heap_bytes())
+            + self.orders.as_ref().map_or(0, |o| size_of::<Orders>() + o.heap_bytes())
+            + self.hidden_networks.as_ref().map_or(0, |_| size_of::<HiddenNetworks>())
+            + self.facts.as_ref().map_or(0, |f| f.heap_bytes())
+            + self.reach.as_ref().map_or(0, |r| r.heap_bytes())
+            + self.privilege.as_ref().map_or(0, |p| p.heap_bytes())
+            + self.agent.as_ref().map_or(0, |a| a.heap_bytes())
+            + self.declared.as_ref().map_or(0, |d| {
+                size_of::<Declared>()
+                    + d.envelope.as_ref().map_or(0, |e| e.heap_bytes())
+                    + d.delegations.capacity() * size_of::<Delegated>()
+            })
     }
+
+    /// Entries of all bounded lists of habits, for the test of their caps.
+    pub fn entries(&self) -> usize {
+        self.habits().iter().map(|s| s.len()).sum::<usize>()
+            + self.tokens.entries()
+            + self.checkout.as_ref().map_or(0, |c| c.entries())
+            + self.facts.as_ref().map_or(0, |f| f.entries())
+            + self.reach.as_ref().map_or(0, |r| r.entries())
+            + self.privilege.as_ref().map_or(0, |p| p.entries())
+            + self.agent.as_ref().map_or(0, |a| a.entries())
+    }
+
+    pub const ENTRIES_MAX: usize = COUNTRIES_MAX
+        + NETWORKS_MAX
+        + SOURCES_MAX
+        + DEVICES_MAX
+        + AGENTS_MAX
+        + WORKLOADS_MAX
+        + ROUTES_MAX
+        + SCOPES_MAX
+        + CLIENTS_MAX
+        + CARDS_MAX
+        + PAYEES_MAX
+        + Tokens::ENTRIES_MAX
+        + CheckoutMemory::ENTRIES_MAX
+        + Facts::ENTRIES_MAX
+        + Reach::ENTRIES_MAX
+        + Privilege::ENTRIES_MAX
+        + AgentMemory::ENTRIES_MAX;
 }
+
+/// A factor was enrolled or removed (`change.target` is `factor`).
+fn changes_factor(event: &Event<'_>) -> bool {
+    event.kind == EventType::AccountUpdate && event.change.as_ref().and_then(|c| c.target.as_deref()) == Some("factor")
+}
+
+fn removes_factor(event: &Event<'_>) -> bool {
+    changes_factor(event) && event.change.as_ref().and_then(|c| c.role.as_deref()) == Some("removed")
+}
+
+/// An identity must have been known for this long before a refund without its purchase says anything.
+const ORDERS_KNOWN_MS: i64 = 14 * DAY_MS;

@@ -2,26 +2,41 @@
 
 use crate::event::{Event, Network};
 use crate::hash::{Of, hash, hash_parts};
-use crate::row::Moved;
-use crate::time::Time;
+use crate::row::{Moved, Row};
+use crate::time::{DAY_MS, MINUTE_MS, Time};
 use serde::{Deserialize, Serialize};
 
-/// Sessions remembered at once; the longest unused goes first.
+/// Longer unused, a session is forgotten.
+const IDLE_MAX_MS: i64 = 7 * DAY_MS;
+
+/// Sessions remembered at once.
 const SESSIONS_MAX: usize = 8;
 
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+/// One session, 32 bits of each hash: it is compared with itself alone. 0 = not known.
+#[derive(Clone, PartialEq, Debug)]
 struct Session {
-    id: u64,
-    /// 0 = not known.
-    device: u64,
-    ja4: u64,
+    id: u32,
+    device: u32,
+    ja4: u32,
     asn: u32,
-    country: u64,
+    /// ISO 3166-1 alpha-2.
+    country: [u8; 2],
     network: Option<Network>,
-    last: Time,
+    /// To the minute.
+    last_minute: u32,
+    uses: u16,
 }
 
 impl Session {
+    /// What must be beaten to evict it: idle ones go first, then the least used, so that a flood of log-ins evicts its own.
+    fn rank(&self, now: Time) -> (bool, u16, u32, u32) {
+        (self.idle_ms(now) < DAY_MS, self.uses, self.last_minute, self.id)
+    }
+
+    fn idle_ms(&self, now: Time) -> i64 {
+        now.since(Time(i64::from(self.last_minute) * MINUTE_MS))
+    }
+
     /// Takes over what is known of the latest use.
     fn follow(&mut self, seen: &Session) {
         fn take<T: Copy + PartialEq + Default>(known: &mut T, seen: T) {
@@ -37,43 +52,64 @@ impl Session {
     }
 }
 
+/// The join of sessions with the log-ins that issued them must have been complete for this long before a gap in it says anything.
+const JOIN_MS: i64 = 7 * DAY_MS;
+
 #[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Sessions {
+    #[serde(with = "packed")]
     list: Vec<Session>,
+    /// Since when every session that appeared was one that a log-in or token event had issued.
+    joined_since: Option<Time>,
 }
 
 impl Sessions {
-    /// Sees an accepted event; says what differs from how its session was used before.
-    pub fn observe(&mut self, event: &Event<'_>, now: Time) -> Option<Moved> {
-        let id = hash(Of::Session, event.session_id()?.as_bytes());
+    /// Sees an accepted event; says what differs from how its session was used before, and whether nobody issued it.
+    pub fn observe(&mut self, event: &Event<'_>, now: Time, row: &mut Row) {
+        row.session_moved = self.follow(event, now, &mut row.token.unissued_after_days);
+    }
+
+    fn follow(&mut self, event: &Event<'_>, now: Time, unissued_after_days: &mut Option<i64>) -> Option<Moved> {
+        let id = session_hash(event.session_id()?);
         let source = event.source.as_ref()?;
         let seen = Session {
             id,
-            device: device_hash(event).unwrap_or(0),
-            ja4: source.ja4.as_deref().map_or(0, ja4_hash),
+            device: device_hash(event).unwrap_or(0) as u32,
+            ja4: source.ja4.as_deref().map_or(0, ja4_hash) as u32,
             asn: source.asn.unwrap_or(0),
-            country: source.country.as_deref().map_or(0, |c| hash(Of::Country, c.as_bytes())),
+            country: source.country.as_deref().and_then(|c| c.as_bytes().first_chunk()).copied().unwrap_or_default(),
             network: source.network,
-            last: now,
+            last_minute: now.0.div_euclid(MINUTE_MS).clamp(0, u32::MAX.into()) as u32,
+            uses: 1,
         };
         let Some(known) = self.list.iter_mut().find(|s| s.id == id) else {
+            let parent = event.session.as_ref().and_then(|s| s.parent.as_deref()).map(session_hash);
+            if event.kind.is_auth() {
+                self.joined_since = self.joined_since.or(Some(now));
+            } else if parent.is_none_or(|parent| self.list.iter().all(|s| s.id != parent)) {
+                // One gap breaks the join, so that an incomplete log speaks once and not for every session.
+                let joined_ms = self.joined_since.take().map(|since| now.since(since));
+                *unissued_after_days = joined_ms.filter(|ms| *ms >= JOIN_MS).map(|ms| ms / DAY_MS);
+            }
+            self.list.retain(|s| s.idle_ms(now) < IDLE_MAX_MS);
             if self.list.len() >= SESSIONS_MAX
-                && let Some(oldest) = (0..self.list.len()).min_by_key(|i| (self.list[*i].last, self.list[*i].id))
+                && let Some(oldest) = (0..self.list.len()).min_by_key(|i| self.list[*i].rank(now))
             {
                 self.list.swap_remove(oldest);
             }
             self.list.push(seen);
             return None;
         };
-        let differs = |a: u64, b: u64| a != 0 && b != 0 && a != b;
+        let differs = |a: u32, b: u32| a != 0 && b != 0 && a != b;
         let mobile = |n: Option<Network>| n == Some(Network::Mobile);
         let moved = Moved {
             device: differs(known.device, seen.device),
             ja4: differs(known.ja4, seen.ja4),
-            asn: differs(known.asn.into(), seen.asn.into()),
+            asn: differs(known.asn, seen.asn),
             roaming: mobile(known.network) != mobile(seen.network) && known.country == seen.country,
         };
-        known.last = known.last.max(now);
+        known.last_minute = known.last_minute.max(seen.last_minute);
+        known.uses = known.uses.saturating_add(1);
         // One change is a person on the move: the session goes with it. Two are reported, and what the owner used stays the measure.
         if moved.changes() < 2 {
             known.follow(&seen);
@@ -85,8 +121,40 @@ impl Sessions {
         each(self.list.as_ptr().cast(), size_of_val(&*self.list));
     }
 
+    pub fn ids(&self) -> impl Iterator<Item = u32> {
+        self.list.iter().map(|s| s.id)
+    }
+
     pub fn heap_bytes(&self) -> usize {
         self.list.capacity() * size_of::<Session>()
+    }
+}
+
+/// The name under which a session is remembered.
+pub fn session_hash(id: &str) -> u32 {
+    hash(Of::Session, id.as_bytes()) as u32
+}
+
+/// Twenty-four bytes a session.
+mod packed {
+    use super::Session;
+    use crate::event::Network;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    type Packed = ([u8; 4], [u8; 4], [u8; 4], u32, [u8; 2], Option<Network>, u32, u16);
+
+    pub fn serialize<S: Serializer>(list: &[Session], s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(list.iter().map(|k| -> Packed {
+            (k.id.to_le_bytes(), k.device.to_le_bytes(), k.ja4.to_le_bytes(), k.asn, k.country, k.network, k.last_minute, k.uses)
+        }))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Session>, D::Error> {
+        let read = |(id, device, ja4, asn, country, network, last_minute, uses): Packed| {
+            let [id, device, ja4] = [id, device, ja4].map(u32::from_le_bytes);
+            Session { id, device, ja4, asn, country, network, last_minute, uses }
+        };
+        Ok(Vec::<Packed>::deserialize(d)?.into_iter().map(read).collect())
     }
 }
 
@@ -112,7 +180,7 @@ pub fn agent_hash(event: &Event<'_>) -> Option<u64> {
 
 /// A JA4 fingerprint without what changes between a program's own connections: the transport (first character) and the ALPN (last two
 /// of the first part). FoxIO, JA4 technical details.
-fn ja4_hash(ja4: &str) -> u64 {
+pub fn ja4_hash(ja4: &str) -> u64 {
     match ja4.split_once('_') {
         Some((head, tail)) if head.is_ascii() && head.len() > 3 => {
             hash_parts(Of::Ja4, &[&head.as_bytes()[1..head.len() - 2], tail.as_bytes()])
@@ -136,18 +204,15 @@ mod tests {
     #[test]
     fn two_changes_are_reported_until_they_end_and_one_is_followed() {
         let mut sessions = Sessions::default();
+        let mut moved = |event: &Event<'_>, at: i64| sessions.follow(event, Time(at), &mut None);
         let ja4 = "t13d1516h2_8daaf6152771_b0da82dd1658";
-        assert_eq!(sessions.observe(&event("a", ja4, 1), Time(1)), None);
-        assert_eq!(
-            sessions.observe(&event("a", "q13d1516h3_8daaf6152771_b0da82dd1658", 1), Time(2)),
-            None,
-            "transport and ALPN do not count"
-        );
-        assert_eq!(sessions.observe(&event("a", ja4, 2), Time(3)).unwrap().changes(), 1);
-        assert_eq!(sessions.observe(&event("a", ja4, 2), Time(4)), None, "followed");
+        assert_eq!(moved(&event("a", ja4, 1), 1), None);
+        assert_eq!(moved(&event("a", "q13d1516h3_8daaf6152771_b0da82dd1658", 1), 2), None, "transport and ALPN do not count");
+        assert_eq!(moved(&event("a", ja4, 2), 3).unwrap().changes(), 1);
+        assert_eq!(moved(&event("a", ja4, 2), 4), None, "followed");
         for at in 5..7 {
-            assert_eq!(sessions.observe(&event("b", "t12d0000h1_x_y", 9), Time(at)).unwrap().changes(), 3);
+            assert_eq!(moved(&event("b", "t12d0000h1_x_y", 9), at).unwrap().changes(), 3);
         }
-        assert_eq!(sessions.observe(&event("a", ja4, 2), Time(8)), None, "the owner is still the measure");
+        assert_eq!(moved(&event("a", ja4, 2), 8), None, "the owner is still the measure");
     }
 }

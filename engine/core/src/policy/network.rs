@@ -1,10 +1,11 @@
 //! CIDR blocks (RFC 4632, RFC 4291).
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 
 /// A block of addresses.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Cidr {
     address: IpAddr,
     prefix: u8,

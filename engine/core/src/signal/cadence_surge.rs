@@ -1,7 +1,7 @@
 //! `cadence_surge`: far more events in 1 min, 5 min or 1 h than this subject has had at this hour, or at its busiest.
 
 use super::graded;
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
 use crate::verdict::Family;
@@ -15,6 +15,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
+    when: Types::ACTS,
     params: &[
         Param { name: "floor_1m", default: 30, least: 1, most: 1000000, doc: "events in a minute below which it says nothing" },
         Param { name: "floor_5m", default: 60, least: 1, most: 1000000, doc: "in five minutes" },
@@ -27,7 +28,7 @@ pub const SIGNAL: Signal = Signal {
     doc: Doc {
         sees: "Far more events in 1 min, 5 min or 1 h than this subject has had at this hour, or at its busiest.",
         why: "A leaked key is used in a hurry; a robot in a person's account does not rest.",
-        silent: "Until enough hours are known, below the floor, and for jobs at the hours at which they always ran.",
+        silent: "Until enough hours are known, below the floor, for jobs at the hours at which they always ran, and for failures from where it always is: a job with an expired password hammers on, and so does everybody while the log-in is down.",
         source: "Rates against the subject's own baseline; MITRE ATT&CK T1119",
     },
     speak,
@@ -45,6 +46,10 @@ fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let (row, p) = (look.row, &settings.params);
     let usual = row.usual_events?;
     if row.learning && row.kind == Kind::Identity {
+        return None;
+    }
+    // A job that hammers on, or everybody when the log-in is down: broken, not stolen.
+    if look.event.failed() && (row.outage || row.source_familiar) {
         return None;
     }
     // The window that exceeds its usual count the most, in hundredths of it.

@@ -1,7 +1,7 @@
 //! `card_testing`: many declined checkouts, or many cards, within 10 min, for small amounts.
 
 use super::graded;
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::event::EventType;
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
@@ -16,6 +16,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
+    when: Types::CHECKOUT,
     params: &[
         Param { name: "declines", default: 5, least: 2, most: 1000, doc: "declines in 10 min" },
         Param { name: "cards", default: 3, least: 2, most: 16, doc: "different cards in 10 min" },

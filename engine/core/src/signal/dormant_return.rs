@@ -1,6 +1,6 @@
 //! `dormant_return`: the first accepted activity after a long silence: more after 30, 90 and 365 days.
 
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
 use crate::time::DAY_MS;
@@ -15,6 +15,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
+    when: Types::ACTS,
     params: &[
         Param { name: "days", default: 30, least: 1, most: 10000, doc: "silence at which it begins to speak" },
         Param { name: "long_days", default: 90, least: 1, most: 10000, doc: "three quarters of the weight" },

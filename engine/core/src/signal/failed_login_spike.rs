@@ -1,7 +1,7 @@
 //! `failed_login_spike`: far more failed log-ins in 10 min or 1 h than this identity ever has, from places it never succeeded from.
 
 use super::graded;
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
 use crate::verdict::Family;
@@ -15,6 +15,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: true,
     applies: Applies::All,
+    when: Types::AUTH,
     params: &[
         Param { name: "failures", default: 5, least: 2, most: 1000, doc: "failures in the window at which it begins to speak" },
         Param { name: "full", default: 20, least: 3, most: 100000, doc: "failures at which it speaks at full strength" },
@@ -38,7 +39,7 @@ const TIMES_USUAL: usize = 2;
 fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let (row, p) = (look.row, &settings.params);
     let worst = i64::from(row.failed_10m.max(row.failed_1h));
-    if !look.event.failed() || worst < p[FAILURES] || worst < p[TIMES_USUAL] * i64::from(row.usual_failed_1h) {
+    if !look.event.failed() || row.outage || worst < p[FAILURES] || worst < p[TIMES_USUAL] * i64::from(row.usual_failed_1h) {
         return None;
     }
     Some(Said {

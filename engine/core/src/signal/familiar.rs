@@ -1,6 +1,6 @@
 //! `familiar`: accepted activity from a device and a network that have both been known for a week or more.
 
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
 use crate::verdict::Family;
@@ -14,13 +14,14 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
+    when: Types::ACTS,
     params: &[Param { name: "days", default: 7, least: 1, most: 365, doc: "days that device and network must have been known" }],
     attack: &[],
     nhi: &[],
     doc: Doc {
         sees: "Accepted activity from a device and a network that have both been known for a week or more.",
         why: "Most of what an owner does looks like what the owner always did.",
-        silent: "Against evidence of another session, device, credential or workload.",
+        silent: "Against evidence of another session, device, credential or workload; and it says nothing of a device's posture, nor against what was promised, contained or reported by others.",
         source: "Likelihood ratio against the owner's own history",
     },
     speak,

@@ -1,6 +1,6 @@
 //! `guessed_password`: a log-in that succeeds from an unfamiliar source after several failures from the same source.
 
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
 use crate::verdict::Family;
@@ -14,6 +14,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
+    when: Types::AUTH,
     params: &[Param {
         name: "failures",
         default: 5,

@@ -1,6 +1,6 @@
 //! `impossible_travel`: two accepted activities so far apart that nobody travels that fast.
 
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::event::Network;
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
@@ -17,6 +17,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,
+    when: Types::ACTS,
     params: &[
         Param { name: "speed_kmh", default: 900, least: 100, most: 100000, doc: "faster than this is not travel" },
         Param { name: "distance_km", default: 300, least: 10, most: 20000, doc: "closer than this is not judged" },

@@ -1,7 +1,7 @@
 //! `new_device`: a device that was never accepted before, and more so a program family that is new as well, by likelihood ratio.
 
 use super::novelty_said;
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::policy::SignalSettings;
 #[cfg(test)]
 use crate::row::Novelty;
@@ -17,6 +17,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,
+    when: Types::ACTS,
     params: &[Param {
         name: "device_percent",
         default: 60,

@@ -1,7 +1,7 @@
 //! `new_place`: a country or network in which this identity was never accepted before, by likelihood ratio.
 
 use super::novelty_said;
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::policy::SignalSettings;
 #[cfg(test)]
 use crate::row::Novelty;
@@ -17,6 +17,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,
+    when: Types::ACTS,
     params: &[Param {
         name: "network_percent",
         default: 50,

@@ -1,7 +1,7 @@
 //! `new_scope`: a route, scope or permission that this identity never used before, by likelihood ratio.
 
 use super::novelty_said;
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::policy::SignalSettings;
 #[cfg(test)]
 use crate::row::Novelty;
@@ -17,6 +17,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
+    when: Types::API,
     params: &[Param { name: "person_percent", default: 40, least: 0, most: 100, doc: "weight for people, against machines" }],
     attack: &["T1078"],
     nhi: &["NHI5"],

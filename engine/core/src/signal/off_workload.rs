@@ -1,6 +1,6 @@
 //! `off_workload`: a machine identity used from a workload or network that it neither declares nor has ever used.
 
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::event::WorkloadProof;
 use crate::policy::SignalSettings;
 #[cfg(test)]
@@ -17,6 +17,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::Machines,
+    when: Types::ACTS,
     params: &[Param {
         name: "one_percent",
         default: 60,

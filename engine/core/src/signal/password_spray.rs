@@ -1,7 +1,7 @@
 //! `password_spray`: one source failing at many identities over a day, a few tries each, hardly ever succeeding.
 
 use super::graded;
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::policy::SignalSettings;
 #[cfg(test)]
 use crate::row::Crowd;
@@ -17,6 +17,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: true,
     applies: Applies::All,
+    when: Types::AUTH,
     params: &[
         Param { name: "identities", default: 10, least: 3, most: 100000, doc: "different failing identities in 24 h" },
         Param {
@@ -46,7 +47,10 @@ const FEW_TRIES_PERCENT: usize = 2;
 fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let (crowd, p) = (look.row.identities_24h, &settings.params);
     let (all, failing) = (i64::from(crowd.all), i64::from(crowd.failing));
-    if failing < p[IDENTITIES] || failing * 100 < all * p[FAILING_PERCENT] || i64::from(crowd.few_tries) * 100 < all * p[FEW_TRIES_PERCENT]
+    if look.row.outage
+        || failing < p[IDENTITIES]
+        || failing * 100 < all * p[FAILING_PERCENT]
+        || i64::from(crowd.few_tries) * 100 < all * p[FEW_TRIES_PERCENT]
     {
         return None;
     }

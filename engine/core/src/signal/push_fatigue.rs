@@ -1,7 +1,7 @@
 //! `push_fatigue`: many push prompts denied or left unanswered within 10 min.
 
 use super::graded;
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::event::AuthMethod;
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
@@ -16,6 +16,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,
+    when: Types::AUTH,
     params: &[
         Param { name: "denied", default: 5, least: 2, most: 1000, doc: "denied or unanswered pushes in 10 min" },
         Param { name: "full", default: 10, least: 2, most: 1000, doc: "at full strength" },
@@ -36,7 +37,7 @@ const FULL: usize = 1;
 
 fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let (denied, p) = (i64::from(look.row.push_denied_10m), &settings.params);
-    if look.event.succeeded() || look.event.method() != Some(AuthMethod::Push) || denied < p[DENIED] {
+    if look.event.succeeded() || look.event.method() != Some(AuthMethod::Push) || denied < p[DENIED] || look.row.outage {
         return None;
     }
     Some(Said {

@@ -1,6 +1,6 @@
 //! `push_fatigue_won`: an approved push soon after many were denied or left unanswered.
 
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::event::AuthMethod;
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
@@ -16,6 +16,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: Some(Level::High),
     unauthenticated: false,
     applies: Applies::People,
+    when: Types::AUTH,
     params: &[Param {
         name: "within_minutes",
         default: 30,

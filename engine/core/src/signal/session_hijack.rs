@@ -1,6 +1,6 @@
 //! `session_hijack`: one session that changes two of device, TLS fingerprint and network while it is in use.
 
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::policy::SignalSettings;
 #[cfg(test)]
 use crate::row::Moved;
@@ -16,6 +16,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
+    when: Types::ACTS,
     params: &[Param { name: "changes", default: 2, least: 1, most: 3, doc: "changes at which it speaks" }],
     attack: &["T1539", "T1550.004"],
     nhi: &[],

@@ -1,7 +1,7 @@
 //! `stale_credential`: a credential older than its kind should get, or than the inventory allows; grows with its age.
 
 use super::graded;
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::event::CredentialKind;
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
@@ -17,6 +17,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
+    when: Types::ACTS,
     params: &[
         Param { name: "static_days", default: 90, least: 1, most: 10000, doc: "keys and client secrets" },
         Param { name: "certificate_days", default: 398, least: 1, most: 10000, doc: "certificates" },

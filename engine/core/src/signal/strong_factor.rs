@@ -1,6 +1,6 @@
 //! `strong_factor`: a passkey or security key accepted on a device that was known before.
 
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::event::AuthMethod;
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
@@ -15,6 +15,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,
+    when: Types::AUTH,
     params: &[Param { name: "device_days", default: 1, least: 0, most: 365, doc: "days that the device must have been known" }],
     attack: &[],
     nhi: &[],

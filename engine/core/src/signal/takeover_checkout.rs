@@ -1,6 +1,6 @@
 //! `takeover_checkout`: a checkout with a new card or payee soon after a recovery, a credential change, or a log-in that was new in place and device.
 
-use super::{Applies, Doc, Look, Param, Said, Signal};
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::event::EventType;
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
@@ -16,6 +16,7 @@ pub const SIGNAL: Signal = Signal {
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,
+    when: Types::CHECKOUT,
     params: &[Param { name: "within_hours", default: 24, least: 1, most: 720, doc: "between the change and the checkout" }],
     attack: &["T1657"],
     nhi: &[],

@@ -1,6 +1,7 @@
 //! A log in memory and what the core makes of it.
 #![allow(dead_code)]
 
+pub mod cases;
 pub mod people;
 
 use portcullis_core::batch::{Counts, Entry, PartitionState, apply};
@@ -59,6 +60,11 @@ impl Log {
     pub fn tick(&mut self, time: Time) {
         self.now = self.now.max(time);
         self.records.push((Vec::new(), None, self.now));
+    }
+
+    /// The latest event's time.
+    pub fn now(&self) -> Time {
+        self.now
     }
 
     pub fn json(&mut self, when: &str, fields: &str) {

@@ -68,3 +68,42 @@ pub fn call_of(who: &str, route: &str, source: &str, key: &str, key_days: i64) -
     let key = format!(r#""credential":{{"id":"{key}","kind":"api_key","issued_at":{issued}}}"#);
     act("api.request", "success", who, "service", &[source, &key, &format!(r#""request":{{"method":"GET","route":"{route}"}}"#)])
 }
+
+pub const SYNC: &str = "spiffe://corp/ns/shop/sa/sync";
+/// The same job as a second deployment.
+pub const GREEN: &str = r#""source":{"ip":"192.0.2.51","asn":64500,"workload":"spiffe://corp/ns/shop/sa/green","workload_proof":"mtls"}"#;
+
+/// Ten days of the job; the second deployment ran two days ago, half an hour after the first.
+pub fn green_before(log: &mut Log) {
+    hourly_job(log, "sync", 2);
+    let mut before = Log::default();
+    std::mem::swap(log, &mut before);
+    log.json_at(start().plus(-240 * HOUR_MS - 30 * MINUTE_MS), &call_of("sync", "/v1/orders", GREEN, "key-1", 0));
+    log.records.append(&mut before.records);
+}
+
+/// Somebody acts upon another identity.
+pub fn upon(kind: &str, who: &str, other: &str, more: &str) -> String {
+    act(kind, "success", who, "workforce", &[&format!(r#""change":{{"target":"{other}","role":"admin"}}"#), more])
+}
+
+pub fn inventory(who: &str, fields: &str) -> String {
+    format!(r#""type":"inventory.identity","identity":{{"id":"{who}"}},"inventory":{{{fields}}}"#)
+}
+
+/// A containment that somebody carried out.
+pub fn outcome(who: &str, action: &str, kind: &str, id: &str, status: &str) -> String {
+    let named = format!(r#""subject":{{"kind":"identity","id":"{who}"}},"target":{{"kind":"{kind}","id":"{id}"}}"#);
+    format!(r#""type":"containment.outcome","identity":{{"id":"{who}"}},"containment":{{"status":"{status}","action":"{action}",{named}}}"#)
+}
+
+/// Calls by ana at home with the given pauses before each.
+pub fn calls(log: &mut Log, times: i64, pause_ms: fn(i64) -> i64, more: fn(i64) -> String) {
+    let mut time = start();
+    for i in 0..times {
+        time = time.plus(pause_ms(i));
+        let more = more(i);
+        let fields: &[&str] = if more.is_empty() { &[HOME] } else { &[HOME, &more] };
+        log.json_at(time, &act("api.request", "success", "ana", "customer", fields));
+    }
+}

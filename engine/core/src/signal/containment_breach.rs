@@ -1,0 +1,61 @@
+//! `containment_breach`: accepted activity after a containment that was carried out and should have stopped it.
+
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
+use crate::policy::SignalSettings;
+use crate::subject::Kind;
+use crate::time::MINUTE_MS;
+use crate::verdict::{Family, Level};
+
+pub const SIGNAL: Signal = Signal {
+    number: 30,
+    name: "containment_breach",
+    family: Family::Integrity,
+    on: &[Kind::Identity],
+    weight_db: 30,
+    at_least: Some(Level::High),
+    unauthenticated: false,
+    applies: Applies::All,
+    when: Types::ACTS,
+    params: &[Param { name: "grace_minutes", default: 2, least: 0, most: 1440, doc: "until a containment is everywhere" }],
+    attack: &["T1078"],
+    nhi: &[],
+    doc: Doc {
+        sees: "Accepted activity after a containment that was carried out and should have stopped it.",
+        why: "Either the containment failed, or the attacker came back.",
+        silent: "For other sessions and credentials than those that were contained, and once the containment is reverted or released.",
+        source: "The containment outcomes that are reported back",
+    },
+    speak,
+};
+
+const GRACE_MINUTES: usize = 0;
+
+fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
+    let contained = look.row.fact.contained?;
+    if contained.ms <= settings.params[GRACE_MINUTES] * MINUTE_MS {
+        return None;
+    }
+    Some(Said {
+        strength_permille: 1_000,
+        observed: format!("accepted {} min after {} was done", contained.ms / MINUTE_MS, contained.action),
+        expected: "refused".to_owned(),
+        detail: format!("activity although {} was reported done", contained.action),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::containment::Action;
+    use crate::row::Contained;
+    use crate::signal::example::example;
+
+    #[test]
+    fn speaks_once_the_containment_should_hold() {
+        let said = |minutes: i64| {
+            example(&SIGNAL, |_, row| row.fact.contained = Some(Contained { action: Action::DisableAccount, ms: minutes * MINUTE_MS }))
+        };
+        assert!(said(3).is_some());
+        assert_eq!(said(1), None);
+    }
+}

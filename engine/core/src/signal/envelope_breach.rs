@@ -1,0 +1,64 @@
+//! `envelope_breach`: an identity with a declared envelope (`inventory.expected`) leaves it: network, AS number, country, workload, route, hours or rate.
+
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
+use crate::policy::SignalSettings;
+use crate::row::Bound;
+use crate::subject::Kind;
+use crate::verdict::Family;
+
+pub const SIGNAL: Signal = Signal {
+    number: 58,
+    name: "envelope_breach",
+    family: Family::Integrity,
+    on: &[Kind::Identity],
+    weight_db: 12,
+    at_least: None,
+    unauthenticated: false,
+    applies: Applies::All,
+    when: Types::ACTS,
+    params: &[Param { name: "soft_percent", default: 60, least: 0, most: 100, doc: "strength when only hours, route or rate are left" }],
+    attack: &[],
+    nhi: &[],
+    doc: Doc {
+        sees: "An identity with a declared envelope (`inventory.expected`) leaves it: network, AS number, country, workload, route, hours or rate.",
+        why: "What was promised in exchange for an exception is the easiest thing to check.",
+        silent: "For bounds that are not declared, or of which the event says nothing; and for the workload and AS number of a machine, of which off_workload speaks.",
+        source: "NIST SP 800-53 Rev. 5, AC-2(12)",
+    },
+    speak,
+};
+
+const SOFT_PERCENT: usize = 0;
+
+fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
+    // Where a machine runs is off_workload's.
+    let elsewhere = if look.row.class.is_machine() { Bound::Workload.bit() | Bound::Asn.bit() } else { 0 };
+    let left = look.row.envelope?.left & !elsewhere;
+    if left == 0 {
+        return None;
+    }
+    let hard = Bound::Network.bit() | Bound::Asn.bit() | Bound::Country.bit() | Bound::Workload.bit();
+    let named: Vec<&str> = Bound::ALL.iter().filter(|(bound, _)| left & bound.bit() != 0).map(|(_, name)| *name).collect();
+    Some(Said {
+        strength_permille: if left & hard != 0 { 1_000 } else { settings.params[SOFT_PERCENT] as i32 * 10 },
+        observed: format!("outside its declared {}", named.join(", ")),
+        expected: "inside what the inventory declares".to_owned(),
+        detail: format!("it left its declared {}", named.join(" and ")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::Envelope;
+    use crate::signal::example::example;
+
+    #[test]
+    fn speaks_of_bounds_that_are_left() {
+        let said = |envelope| example(&SIGNAL, |_, row| row.envelope = envelope).map(|s| s.strength_permille);
+        assert_eq!(said(Some(Envelope { kept: 0, left: Bound::Country.bit() })), Some(1_000));
+        assert_eq!(said(Some(Envelope { kept: 1, left: Bound::Hours.bit() })), Some(600));
+        assert_eq!(said(Some(Envelope { kept: 7, left: 0 })), None);
+        assert_eq!(said(None), None);
+    }
+}

@@ -1,0 +1,58 @@
+//! `exposed_credential`: a credential that was found in a leak or a repository, and is then used.
+
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
+use crate::policy::SignalSettings;
+use crate::subject::Kind;
+use crate::time::{DAY_MS, MINUTE_MS};
+use crate::verdict::Family;
+
+pub const SIGNAL: Signal = Signal {
+    number: 28,
+    name: "exposed_credential",
+    family: Family::Token,
+    on: &[Kind::Identity],
+    weight_db: 25,
+    at_least: None,
+    unauthenticated: false,
+    applies: Applies::All,
+    when: Types::ACTS,
+    params: &[Param { name: "days", default: 90, least: 1, most: 10000, doc: "after the exposure for which its use is told" }],
+    attack: &["T1552"],
+    nhi: &["NHI2"],
+    doc: Doc {
+        sees: "A credential that was found in a leak or a repository, and is then used.",
+        why: "Keys in repositories are tried within minutes of being pushed.",
+        silent: "For other credentials of the same identity.",
+        source: "OWASP NHI2:2025; GitGuardian, The State of Secrets Sprawl",
+    },
+    speak,
+};
+
+const DAYS: usize = 0;
+
+fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
+    let ms = look.row.fact.exposed_ms?;
+    if ms > settings.params[DAYS] * DAY_MS {
+        return None;
+    }
+    Some(Said {
+        strength_permille: 1_000,
+        observed: format!("used {} min after it was found exposed", ms / MINUTE_MS),
+        expected: "rotated and no longer used".to_owned(),
+        detail: format!("{} is known to others and is in use", look.event.credential_id().unwrap_or("a credential")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signal::example::example;
+
+    #[test]
+    fn speaks_while_the_exposure_is_recent() {
+        let said = |days: i64| example(&SIGNAL, |_, row| row.fact.exposed_ms = Some(days * DAY_MS));
+        assert!(said(1).is_some());
+        assert_eq!(said(91), None);
+        assert_eq!(example(&SIGNAL, |_, _| {}), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! `object_enumeration`: far more different objects, or far more refusals, than this actor ever has: somebody counts through the ids.
+
+use super::far_above;
+use super::graded;
+use super::{Applies, Doc, Look, Param, Said, Signal, Types};
+use crate::policy::SignalSettings;
+use crate::subject::Kind;
+use crate::verdict::Family;
+
+pub const SIGNAL: Signal = Signal {
+    number: 39,
+    name: "object_enumeration",
+    family: Family::Scope,
+    on: &[Kind::Identity, Kind::Source],
+    weight_db: 14,
+    at_least: None,
+    unauthenticated: false,
+    applies: Applies::All,
+    when: Types::API,
+    params: &[
+        Param { name: "objects", default: 40, least: 2, most: 100000, doc: "different objects in 10 min" },
+        Param { name: "refused", default: 20, least: 2, most: 100000, doc: "answers 401, 403 or 404 in 5 min" },
+        Param { name: "refused_percent", default: 50, least: 1, most: 100, doc: "share of the events in 5 min that such answers must be" },
+        Param { name: "times", default: 4, least: 1, most: 1000, doc: "times the usual at which it begins to speak" },
+        Param { name: "full_times", default: 16, least: 2, most: 10000, doc: "times the usual at full strength" },
+    ],
+    attack: &["T1087"],
+    nhi: &[],
+    doc: Doc {
+        sees: "Far more different objects, or far more refusals, than this actor ever has: somebody counts through the ids.",
+        why: "An API that checks who asks but not for whose object gives everything away, one id after another.",
+        silent: "For jobs that read as much every day, below the floors, and for objects while the identity is being learned.",
+        source: "OWASP API1:2023 (Broken Object Level Authorization)",
+    },
+    speak,
+};
+
+const OBJECTS: usize = 0;
+const REFUSED: usize = 1;
+const REFUSED_PERCENT: usize = 2;
+const TIMES: usize = 3;
+const FULL_TIMES: usize = 4;
+
+fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
+    let (row, p) = (look.row, &settings.params);
+    let reach = row.reach;
+    let known = row.kind != Kind::Identity || !row.learning;
+    let (count, usual, what) = if known && far_above(reach.objects_10m, reach.usual_objects_10m, p[OBJECTS], p[TIMES]) {
+        (reach.objects_10m, reach.usual_objects_10m, "different objects in 10 min")
+    } else if far_above(reach.refused_5m, reach.usual_refused_5m, p[REFUSED], p[TIMES])
+        && i64::from(reach.refused_5m) * 100 >= i64::from(row.events[1]) * p[REFUSED_PERCENT]
+    {
+        (reach.refused_5m, reach.usual_refused_5m, "refusals in 5 min")
+    } else {
+        return None;
+    };
+    let times = i64::from(count) * 100 / i64::from(usual.max(count / p[FULL_TIMES].max(1) as u32).max(1));
+    Some(Said {
+        strength_permille: graded(times, p[TIMES] * 100, p[FULL_TIMES] * 100),
+        observed: format!("{count} {what}"),
+        expected: format!("about {usual}"),
+        detail: format!("{count} {what}, usually about {usual}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::Reach;
+    use crate::signal::example::example;
+
+    #[test]
+    fn speaks_of_counting_through() {
+        let said = |objects_10m, usual_objects_10m, refused_5m, events, learning| {
+            example(&SIGNAL, |_, row| {
+                row.reach = Reach { objects_10m, usual_objects_10m, refused_5m, ..Reach::default() };
+                (row.events[1], row.learning) = (events, learning);
+            })
+            .map(|s| s.strength_permille)
+        };
+        assert_eq!(said(200, 3, 0, 200, false), Some(1_000));
+        assert_eq!(said(40, 10, 0, 40, false), Some(500));
+        assert_eq!(said(0, 0, 60, 80, true), Some(1_000), "mostly refused, on the first day too");
+        assert_eq!(said(900, 800, 0, 900, false), None, "it always reads so many");
+        assert_eq!(said(200, 3, 0, 200, true), None);
+        assert_eq!(said(0, 0, 60, 900, false), None, "a few refusals of many");
+    }
+}

@@ -1,0 +1,94 @@
+//! Guesses at passwords and at names.
+
+use super::Case;
+use crate::support::people::*;
+use crate::support::{Log, at};
+use portcullis_core::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
+
+fn failures(log: &mut Log, times: i64, every_ms: i64, source: &str) {
+    for i in 0..times {
+        log.json_at(at("0").plus(i * every_ms), &login("failure", &[source, BAD_PASSWORD]));
+    }
+}
+
+/// `tries` log-ins by as many identities from one address; every `wins`-th succeeds.
+fn crowd(log: &mut Log, tries: i64, every_ms: i64, wins: i64) {
+    for i in 0..tries {
+        let won = wins > 0 && i % wins != 0;
+        let auth = if won { BY_PASSWORD } else { BAD_PASSWORD };
+        let outcome = if won { "success" } else { "failure" };
+        log.json_at(at("0").plus(i * every_ms), &act("auth.login", outcome, &format!("u-{i}"), "customer", &[NOWHERE, auth]));
+    }
+}
+
+/// Log-ins with names that nobody has, from one address, every ten seconds.
+fn unknown_names(log: &mut Log, names: i64) {
+    for i in 0..names {
+        let auth = r#""auth":{"method":"password","failure":"unknown_identity"}"#;
+        log.json_at(at("0").plus(i * 10 * SECOND_MS), &act("auth.login", "failure", &format!("x-{i}"), "customer", &[NOWHERE, auth]));
+    }
+}
+
+pub const CASES: &[Case] = &[
+    Case {
+        signal: "failed_login_spike",
+        says: "identity ana low>low -27.0: failed_login_spike +8.0",
+        asks: &[],
+        speaks: |log| {
+            at_home(log, "ana", "customer");
+            failures(log, 20, 20 * SECOND_MS, NOWHERE);
+        },
+        but: "she mistypes it at home",
+        silent: |log| {
+            at_home(log, "ana", "customer");
+            failures(log, 20, 20 * SECOND_MS, HOME);
+        },
+    },
+    Case {
+        signal: "guessed_password",
+        says: "identity ana low>medium -1.0: guessed_password +22.0, new_place +5.0, new_device +4.8, failed_login_spike +2.2",
+        asks: &["step_up session s-evil by reauthenticate"],
+        speaks: |log| {
+            at_home(log, "ana", "customer");
+            failures(log, 8, 20 * SECOND_MS, STRANGER);
+            log.json("5:00", &login("success", &[STRANGER, BY_PASSWORD, &session("s-evil")]));
+        },
+        but: "they fail and she logs in at home",
+        silent: |log| {
+            at_home(log, "ana", "customer");
+            failures(log, 8, 20 * SECOND_MS, STRANGER);
+            log.json("5:00", &login("success", &[HOME, BY_PASSWORD, &session("s-1")]));
+        },
+    },
+    Case {
+        signal: "credential_stuffing",
+        says: "source 203.0.113.9 high>high +5.0: credential_stuffing +25.0, password_spray +10.0",
+        asks: &["challenge source 203.0.113.9", "throttle source 203.0.113.9"],
+        speaks: |log| crowd(log, 30, 10 * SECOND_MS, 0),
+        but: "an office behind one address, one in ten mistypes",
+        silent: |log| crowd(log, 30, 10 * SECOND_MS, 10),
+    },
+    Case {
+        signal: "password_spray",
+        says: "source 203.0.113.9 low>low -15.0: password_spray +15.0",
+        asks: &[],
+        speaks: |log| crowd(log, 20, HOUR_MS, 0),
+        but: "each of them succeeds a minute later",
+        silent: |log| {
+            for i in 0..20 {
+                let at = at("0").plus(i * HOUR_MS);
+                let who = format!("u-{i}");
+                log.json_at(at, &act("auth.login", "failure", &who, "customer", &[NOWHERE, BAD_PASSWORD]));
+                log.json_at(at.plus(MINUTE_MS), &act("auth.login", "success", &who, "customer", &[NOWHERE, BY_PASSWORD]));
+            }
+        },
+    },
+    Case {
+        signal: "identity_enumeration",
+        says: "source 203.0.113.9 high>high +7.7: credential_stuffing +25.0, password_spray +10.0, identity_enumeration +2.7",
+        asks: &["challenge source 203.0.113.9", "throttle source 203.0.113.9"],
+        speaks: |log| unknown_names(log, 40),
+        but: "an office mistypes a few names",
+        silent: |log| unknown_names(log, 8),
+    },
+];
