@@ -10,8 +10,12 @@ SEED       ?= 1
 EVENTS     ?= 100000
 OUT        ?= ./out/demo
 DRAIN_EVENTS ?= 1000000
+# Seeds 1 to 99 are for tuning, 1001 to 1099 for testing.
+SEEDS        ?= 1001-1004
+EVENTS_EACH  ?= 300000
+TIMES        ?= 3
 
-.PHONY: demo test build lint bench-core bench-drain install bootstrap
+.PHONY: demo test build lint bench-core bench-drain bench-quality install bootstrap
 
 demo: build
 	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
@@ -34,6 +38,11 @@ bench-core: bootstrap
 bench-drain: bootstrap
 	cargo build --release --locked --workspace --bins
 	@.ci/drain "$(CARGO_TARGET_DIR)/release" $(DRAIN_EVENTS)
+
+# How good the verdicts are, as Markdown. No Kafka, no RocksDB: only what it needs is built. For more: QUALITY="--scenario NAME --policy FILE".
+bench-quality:
+	@cargo build --quiet --release --locked -p portcullis-quality
+	@"$(CARGO_TARGET_DIR)/release/quality" --seeds $(SEEDS) --events-each $(EVENTS_EACH) --times $(TIMES) $(QUALITY)
 
 # Into ~/.cargo/bin, so that the commands of the README can be typed as they stand.
 install: build
