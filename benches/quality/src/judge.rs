@@ -233,3 +233,37 @@ impl Seen {
 fn class_of(class: Option<&'static str>, subject: &Name) -> String {
     if subject.kind == "identity" { class.unwrap_or("customer").to_owned() } else { subject.kind.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::DETECTORS;
+    use portcullis_simulate::{Settings, Simulation};
+
+    /// A small world: one easy attack that any engine must find, one look-alike.
+    fn settings() -> Settings {
+        let scenarios = ["push_fatigue", "new_phone"].map(str::to_owned).to_vec();
+        Settings { seed: 1, events: 15_000, scenarios: Some(scenarios), malformed: true, ..Settings::default() }
+    }
+
+    #[test]
+    fn what_is_known_of_a_small_world_is_measured() {
+        let all = judge(&crate::engine::policy(None).unwrap(), &Traffic::Simulated(settings())).unwrap();
+        let [engine, .., silent] = all.as_slice() else { panic!("{} detectors", all.len()) };
+        assert_eq!(engine.caught(Kind::Attack, Some("easy")).at[1], 1, "push fatigue that won is high by itself");
+        assert_eq!(engine.caught(Kind::LookAlike, None).of, 1);
+        assert!(engine.dead_letters > 0 && engine.events > 14_000 && engine.identity_days() > 1_000);
+        assert_eq!((silent.caught(Kind::Attack, None).at, silent.all_false(), silent.identity_days()), ([0; 3], 0, engine.identity_days()));
+    }
+
+    #[test]
+    fn files_are_measured_like_the_simulation_that_wrote_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let written = Simulation::new(settings()).unwrap().write_to(dir.path(), |_| ()).unwrap();
+        let policy = crate::engine::policy(None).unwrap();
+        let page = |traffic: &Traffic| crate::report::markdown(&policy, "x", &judge(&policy, traffic).unwrap());
+        let files = Traffic::Files { events: written.events, labels: written.labels };
+        assert_eq!(page(&files), page(&Traffic::Simulated(settings())));
+        assert_eq!(DETECTORS.len(), 4);
+    }
+}

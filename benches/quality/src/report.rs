@@ -17,30 +17,26 @@ macro_rules! line {
     }};
 }
 
+const WORDS: &str = "\
+Seeds 1 to 99 are for tuning, 1001 to 1099 for testing. What the words mean:
+
+- *Caught*: a verdict on the label's own subject, or on one of its events, while it went on or within an hour. A verdict that came before the
+  event that suffices counts as 0 events and negative seconds.
+- *False*: an incident or an action on somebody who is in no label at that time, nor was on the day before; learning included.
+- *Base rate*: 0.1 % of the identities are attacked a day, and as many look-alikes take place.
+- *Disruptive*: disable_account, rotate_secret, revoke_token, offboard; sent, or would have been.
+";
+
 const DIFFICULTIES: [&str; 3] = ["easy", "medium", "hard"];
 
 /// The whole page. `figures` are those of the engine first, then of the naive detectors.
 pub fn markdown(policy: &Policy, command: &str, figures: &[Figures]) -> String {
     let mut out = String::new();
     let Some(engine) = figures.first() else { return out };
-    line!(
-        out,
-        "`{command}`: {} worlds, {} events, {} dead letters, {} identity-days; policy `{}`.",
-        engine.worlds,
-        engine.events,
-        engine.dead_letters,
-        engine.identity_days(),
-        policy.version
-    );
-    line!(
-        out,
-        "\nSeeds 1 to 99 are for tuning, 1001 to 1099 for testing. *Caught*: a verdict on the label's subject, or on one of its events, while it went on or"
-    );
-    line!(
-        out,
-        "within an hour. *False*: an incident on somebody who is in no label at that time nor was on the day before. *Base rate*: 0.1 % of identities attacked a day,"
-    );
-    line!(out, "and as many look-alikes.\n");
+    line!(out, "# Quality\n\nPrinted by `{command}`. Do not edit: run it again.\n");
+    let Figures { worlds, events, dead_letters, .. } = engine;
+    let (days, version) = (engine.identity_days(), &policy.version);
+    line!(out, "{worlds} worlds, {events} events, {dead_letters} dead letters, {days} identity-days; policy `{version}`.\n\n{WORDS}");
     bars(&mut out, policy, engine);
     comparison(&mut out, figures);
     attacks(&mut out, engine);
@@ -184,28 +180,37 @@ fn attacks(out: &mut String, engine: &Figures) {
         out,
         "## Attacks\n\nPer cent caught at medium / high / critical or above; events and seconds from the event that suffices to the verdict at high, median and 90th percentile.\n"
     );
-    line!(out, "| scenario | of each | easy | medium | hard | events | seconds |\n|---|---|---|---|---|---|---|");
+    line!(out, "| difficulty | of | caught | events | seconds |\n|---|---|---|---|---|");
+    let difficulties: BTreeSet<&str> = engine.scenarios.keys().map(|(_, _, difficulty)| difficulty.as_str()).collect();
+    for difficulty in difficulties {
+        let caught = engine.caught(Kind::Attack, Some(difficulty));
+        let (events, seconds) = delays([&caught]);
+        line!(out, "| {difficulty} | {} | {} | {events} | {seconds} |", caught.of, levels(&caught));
+    }
+    line!(out, "\n| scenario | of each | easy | medium | hard | events | seconds |\n|---|---|---|---|---|---|---|");
     for (scenario, by_difficulty) in by_scenario(engine, Kind::Attack) {
-        let cell = |d: &str| by_difficulty.get(d).map_or("-".to_owned(), |c| c.at.map(|n| percent(n, c.of)).join(" / "));
-        let delays = || by_difficulty.values().flat_map(|c| &c.delays);
-        let events = sorted(delays().map(|(n, _)| *n as f64));
-        let seconds = sorted(delays().map(|(_, s)| *s));
-        let both = |values: &[f64]| match (quantile(values, 50), quantile(values, 90)) {
-            (Some(median), Some(most)) => format!("{median:.0}, {most:.0}"),
-            _ => "-".to_owned(),
-        };
+        let [easy, medium, hard] = DIFFICULTIES.map(|d| by_difficulty.get(d).map_or("-".to_owned(), |c| levels(c)));
+        let (events, seconds) = delays(by_difficulty.values().copied());
         let of = by_difficulty.values().map(|c| c.of).max().unwrap_or(0);
-        line!(
-            out,
-            "| `{scenario}` | {of} | {} | {} | {} | {} | {} |",
-            cell("easy"),
-            cell("medium"),
-            cell("hard"),
-            both(&events),
-            both(&seconds)
-        );
+        line!(out, "| `{scenario}` | {of} | {easy} | {medium} | {hard} | {events} | {seconds} |");
     }
     line!(out, "");
+}
+
+/// Per cent at medium, high and critical.
+fn levels(caught: &Caught) -> String {
+    caught.at.map(|n| percent(n, caught.of)).join(" / ")
+}
+
+/// Median and 90th percentile of the events and of the seconds to the verdict.
+fn delays<'c>(caught: impl IntoIterator<Item = &'c Caught>) -> (String, String) {
+    let delays: Vec<(u64, f64)> = caught.into_iter().flat_map(|c| c.delays.iter().copied()).collect();
+    let both = |values: Vec<f64>| match (quantile(&values, 50), quantile(&values, 90)) {
+        // Plus nothing, so that no zero is negative.
+        (Some(median), Some(most)) => format!("{:.0}, {:.0}", median.round() + 0.0, most.round() + 0.0),
+        _ => "-".to_owned(),
+    };
+    (both(sorted(delays.iter().map(|(n, _)| *n as f64))), both(sorted(delays.iter().map(|(_, s)| *s))))
 }
 
 fn by_scenario(engine: &Figures, kind: Kind) -> BTreeMap<&str, BTreeMap<&str, &Caught>> {
