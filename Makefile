@@ -13,8 +13,12 @@ RUNS       ?= 5
 SEEDS      ?= 200
 LANES      ?= 2
 TORTURE_LOG ?= ./out/torture.log
+# Seeds 1 to 99 are for tuning, 1001 to 1099 for testing.
+QUALITY_SEEDS ?= 1001-1004
+EVENTS_EACH ?= 300000
+TIMES      ?= 3
 
-.PHONY: demo test torture build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle install bootstrap
+.PHONY: demo test torture build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-quality install bootstrap
 
 demo: build
 	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
@@ -72,6 +76,11 @@ bench-scale: bootstrap
 
 bench-idle: bootstrap
 	$(BENCH) idle
+
+# How good the verdicts are, as Markdown. No Kafka, no RocksDB: only what it needs is built. For more: QUALITY="--scenario NAME --policy FILE".
+bench-quality:
+	@cargo build --quiet --release --locked -p portcullis-quality
+	@"$(CARGO_TARGET_DIR)/release/quality" --seeds $(QUALITY_SEEDS) --events-each $(EVENTS_EACH) --times $(TIMES) $(QUALITY)
 
 # Into ~/.cargo/bin, so that the commands of the README can be typed as they stand.
 install: build

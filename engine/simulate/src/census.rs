@@ -24,7 +24,7 @@ pub const EXTRAS: u32 = 8_000_000;
 pub struct Census {
     pub members: Vec<Who>,
     /// How many of each class, by `Class as usize`; their numbers are `0..counts`.
-    pub counts: [u32; 8],
+    pub counts: [u32; Class::COUNT],
     /// Events of all their lives.
     pub events: u64,
 }

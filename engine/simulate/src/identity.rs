@@ -5,12 +5,14 @@ use crate::random::{Random, mix};
 use crate::world::{self, CITIES, Spot};
 
 /// What kind of actor, as the contract names it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Class {
     Customer,
     Workforce,
     Admin,
     Support,
+    /// Lives in a safe: only scenarios use it.
+    BreakGlass,
     Service,
     Agent,
     Partner,
@@ -18,11 +20,11 @@ pub enum Class {
 }
 
 impl Class {
-    pub const ALL: [Class; 8] =
-        [Class::Customer, Class::Workforce, Class::Admin, Class::Support, Class::Service, Class::Agent, Class::Partner, Class::Test];
+    /// How many there are.
+    pub const COUNT: usize = Class::Test as usize + 1;
 
     pub const fn name(self) -> &'static str {
-        ["customer", "workforce", "admin", "support", "service", "agent", "partner", "test"][self as usize]
+        ["customer", "workforce", "admin", "support", "break_glass", "service", "agent", "partner", "test"][self as usize]
     }
 
     pub const fn is_person(self) -> bool {
@@ -31,7 +33,7 @@ impl Class {
 }
 
 /// Which identity: its class and its number within the class.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Who {
     pub class: Class,
     pub number: u32,
@@ -53,6 +55,7 @@ impl Who {
             Class::Workforce => person(""),
             Class::Admin => person("@admin"),
             Class::Support => person("@support"),
+            Class::BreakGlass => format!("break-glass-{:03}", n % 1_000),
             Class::Service => format!("svc-{}-{:03}", DOMAINS[n % DOMAINS.len()].name, n / DOMAINS.len() + 1),
             Class::Agent => format!("agent-{}-{:03}", AGENTS[n % AGENTS.len()].name, n / AGENTS.len() + 1),
             Class::Partner => format!("partner-{:03}", n + 1),
@@ -121,6 +124,9 @@ pub const AGENTS: [AgentKind; 4] = [
     AgentKind { name: "sales-research", tools: ["search_web", "read_account", "summarise", "draft_reply"], scope: "accounts:read" },
 ];
 
+/// Client ids of integrations that many customers have connected.
+pub const VENDORS: [&str; 3] = ["int-crm-sync", "int-bookkeeping", "int-analytics"];
+
 /// How somebody proves that it is them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Factor {
@@ -177,6 +183,12 @@ pub struct Person {
     pub usual_amount: i64,
     /// Signs up during the simulation, at this time.
     pub joins: Option<i64>,
+    /// Buys a new main device at this time.
+    pub replaces: Option<i64>,
+    /// The browser updates itself at this time.
+    pub updates: i64,
+    /// Browses through the relay that comes with the phone.
+    pub relay: bool,
 }
 
 /// What a machine does all day.
@@ -211,6 +223,10 @@ pub struct Machine {
     /// Age of the key or client secret when the simulation starts.
     pub key_age_ms: i64,
     pub workloads: u64,
+    /// The integration that holds the key, an index into `VENDORS`: it runs at the vendor's, not at ours.
+    pub vendor: Option<usize>,
+    /// Reads its password from the secret store when it takes a token.
+    pub reads_secret: bool,
     /// Number of the workforce member that owns it.
     pub owner: u32,
 }
@@ -258,6 +274,9 @@ impl Person {
         let office_days = [0b11111, 0b01110, 0b10111, 0b00110][random.below(4) as usize];
         let joins = (who.class == Class::Customer && random.chance(40))
             .then(|| frame.start + random.below((frame.end - frame.start) as u64) as i64);
+        let span = (frame.end - frame.start) as u64;
+        let replaces = random.chance(if staff { 30 } else { 70 }).then(|| frame.start + random.below(span) as i64);
+        let updates = frame.start + random.below(span) as i64;
         Person {
             who,
             key,
@@ -273,6 +292,9 @@ impl Person {
             trip,
             usual_amount: random.log_normal(4_500),
             joins,
+            replaces,
+            updates,
+            relay: !staff && random.chance(50),
         }
     }
 
@@ -291,11 +313,15 @@ impl Person {
         world::home(self.city, self.key >> 16, mix(self.key ^ lease as u64))
     }
 
-    pub fn device(&self, number: usize) -> Device {
-        Device::of(
-            mix(self.key ^ (number as u64 + 1)),
-            if self.who.class == Class::Customer { number.is_multiple_of(2) } else { number % 2 == 1 },
-        )
+    /// One of the person's devices; the first is the main one.
+    pub fn device(&self, number: usize, at: i64) -> Device {
+        let replaced = number == 0 && self.replaces.is_some_and(|from| at >= from);
+        let key = mix(self.key ^ (number as u64 + 1) ^ (u64::from(replaced) << 32));
+        Device::of(key, self.is_phone(number), at >= self.updates)
+    }
+
+    pub fn is_phone(&self, number: usize) -> bool {
+        if self.who.class == Class::Customer { number.is_multiple_of(2) } else { number % 2 == 1 }
     }
 }
 
@@ -350,6 +376,8 @@ impl Machine {
             oauth: who.class == Class::Agent || (who.class == Class::Service && random.chance(600)),
             key_age_ms: random.between(3, 60) * DAY,
             workloads: 1 + random.below(3),
+            vendor: (who.class == Class::Partner && !who.number.is_multiple_of(4)).then(|| who.number as usize % VENDORS.len()),
+            reads_secret: who.class == Class::Service && random.chance(350),
             owner: random.below(u64::from(frame.workforce.max(1))) as u32,
         }
     }
@@ -363,7 +391,7 @@ impl Machine {
     pub fn spot(&self, at: i64, instance: u64) -> Spot {
         let deployment = (at / DAY + (self.key & 7) as i64) / 7;
         match self.who.class {
-            Class::Partner => world::partner(u64::from(self.who.number)),
+            Class::Partner => world::partner(self.vendor.map_or(u64::from(self.who.number), |v| 380 + v as u64)),
             _ => world::cloud(self.region, mix(self.key ^ deployment as u64 ^ ((instance % self.workloads) << 32))),
         }
     }
@@ -388,40 +416,54 @@ pub struct Device {
     pub is_phone: bool,
 }
 
-const PHONES: [(&str, &str); 3] = [
+/// User agent before and after its update, and JA4, which stays.
+type Browser = (&'static str, &'static str, &'static str);
+
+const PHONES: [Browser; 3] = [
     (
         "Mozilla/5.0 (iPhone; CPU iPhone OS 18_3 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.3 Mobile/15E148 Safari/604.1",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_4 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.4 Mobile/15E148 Safari/604.1",
         "t13d2014h2_a09f3c656075_14788d8d241b",
     ),
     (
         "Mozilla/5.0 (Linux; Android 16; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0 Mobile Safari/537.36",
+        "Mozilla/5.0 (Linux; Android 16; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/134.0.0.0 Mobile Safari/537.36",
         "t13d1516h2_8daaf6152771_d8a2da3f94cd",
     ),
     (
         "Mozilla/5.0 (Linux; Android 15; SM-S931B) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/132.0.0.0 Mobile Safari/537.36",
+        "Mozilla/5.0 (Linux; Android 16; SM-S931B) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/134.0.0.0 Mobile Safari/537.36",
         "t13d1516h2_8daaf6152771_b1ff8ab2d16f",
     ),
 ];
-const COMPUTERS: [(&str, &str); 4] = [
+const COMPUTERS: [Browser; 4] = [
     (
         "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/134.0.0.0 Safari/537.36",
         "t13d1516h2_8daaf6152771_02713d6af862",
     ),
     (
         "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.3 Safari/605.1.15",
+        "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.4 Safari/605.1.15",
         "t13d2613h2_2802a3db6c62_845d286b0d67",
     ),
-    ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:135.0) Gecko/20100101 Firefox/135.0", "t13d1715h2_5b57614c22b0_5c2c66f702b0"),
+    (
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:135.0) Gecko/20100101 Firefox/135.0",
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:136.0) Gecko/20100101 Firefox/136.0",
+        "t13d1715h2_5b57614c22b0_5c2c66f702b0",
+    ),
     (
         "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/134.0.0.0 Safari/537.36",
         "t13d1517h2_8daaf6152771_b0da82dd1658",
     ),
 ];
 
 impl Device {
-    pub fn of(key: u64, is_phone: bool) -> Device {
-        let kinds: &[(&'static str, &'static str)] = if is_phone { &PHONES } else { &COMPUTERS };
-        let (user_agent, ja4) = kinds[(key >> 40) as usize % kinds.len()];
+    pub fn of(key: u64, is_phone: bool, updated: bool) -> Device {
+        let kinds: &[Browser] = if is_phone { &PHONES } else { &COMPUTERS };
+        let (before, after, ja4) = kinds[(key >> 40) as usize % kinds.len()];
+        let user_agent = if updated { after } else { before };
         Device { id: key & 0xff_ffff_ffff, user_agent, ja4, is_phone }
     }
 

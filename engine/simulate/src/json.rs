@@ -5,11 +5,28 @@ use crate::identity::{Device, Machine, Who};
 use crate::world::{Spot, TENANTS};
 use std::io::Write;
 
+/// What an acquirer says of stolen and invented cards.
+pub const DECLINES: [&str; 4] = ["do_not_honor", "invalid_number", "stolen_card", "incorrect_cvc"];
+
 /// Type and outcome of an event; no outcome where none is logged.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Head {
     pub kind: &'static str,
     pub outcome: &'static str,
+}
+
+impl Head {
+    /// A record that an engine believes from a trusted input only.
+    pub fn is_control(self) -> bool {
+        ["inventory.", "containment.", "feedback.", "credential.exposed", "device.posture", "risk."]
+            .iter()
+            .any(|k| self.kind.starts_with(k))
+    }
+}
+
+/// What somebody who watches says: nothing that can fail.
+pub const fn fact(kind: &'static str) -> Head {
+    Head { kind, outcome: "" }
 }
 
 pub const fn success(kind: &'static str) -> Head {
@@ -85,12 +102,16 @@ pub fn unknown_identity(out: &mut Vec<u8>, tenant: usize, id: &str) {
 pub struct Gaps {
     pub place: bool,
     pub fingerprint: bool,
+    pub device: bool,
 }
 
 /// `,"source":{...}` of a device at a place.
 pub fn source(out: &mut Vec<u8>, spot: &Spot, device: &Device, posture: &str, gaps: Gaps) {
     place(out, spot, gaps);
-    put!(out, r#","user_agent":"{}","device_id":"d-{:010x}""#, device.user_agent, device.id);
+    put!(out, r#","user_agent":"{}""#, device.user_agent);
+    if !gaps.device {
+        put!(out, r#","device_id":"d-{:010x}""#, device.id);
+    }
     if !gaps.fingerprint {
         put!(out, r#","ja4":"{}""#, device.ja4);
     }
@@ -127,8 +148,8 @@ fn place(out: &mut Vec<u8>, spot: &Spot, gaps: Gaps) {
     put!(out, r#","network":"{}""#, spot.kind.name());
 }
 
-/// `,"credential":{...}`. `expires_at` of `None` never does; `parent` may be empty.
-pub fn credential(out: &mut Vec<u8>, id: &str, kind: &str, issued_at: i64, expires_at: Option<i64>, parent: &str) {
+/// `,"credential":{...}`. `expires_at` of `None` never does; `parent` and `client`, the integration it was issued to, may be empty.
+pub fn credential(out: &mut Vec<u8>, id: &str, kind: &str, issued_at: i64, expires_at: Option<i64>, parent: &str, client: &str) {
     put!(out, r#","credential":{{"id":"{id}","kind":"{kind}","issued_at":"#);
     write_time(out, issued_at);
     if let Some(at) = expires_at {
@@ -137,6 +158,9 @@ pub fn credential(out: &mut Vec<u8>, id: &str, kind: &str, issued_at: i64, expir
     }
     if !parent.is_empty() {
         put!(out, r#","parent":"{parent}""#);
+    }
+    if !client.is_empty() {
+        put!(out, r#","client_id":"{client}""#);
     }
     out.push(b'}');
 }
@@ -169,6 +193,13 @@ pub struct Request<'a> {
     pub target: Option<Who>,
 }
 
+impl<'a> Request<'a> {
+    /// One that succeeds and touches nothing in particular.
+    pub const fn new(method: &'a str, route: &'a str, scope: &'a str) -> Request<'a> {
+        Request { method, route, status: 200, bytes: 900, object: None, scope, target: None }
+    }
+}
+
 pub fn request(out: &mut Vec<u8>, r: &Request<'_>) {
     put!(out, r#","request":{{"method":"{}","route":"{}","status":{},"bytes":{}"#, r.method, r.route, r.status, r.bytes);
     if let Some(object) = r.object {
@@ -179,6 +210,14 @@ pub fn request(out: &mut Vec<u8>, r: &Request<'_>) {
     }
     if let Some(target) = r.target {
         put!(out, r#","target":"{}""#, target.id());
+    }
+    out.push(b'}');
+}
+
+/// `,"change":{...}` of these fields.
+pub fn change(out: &mut Vec<u8>, fields: &[(&str, &str)]) {
+    for (n, (name, value)) in fields.iter().enumerate() {
+        put!(out, r#"{}"{name}":"{value}""#, if n == 0 { r#","change":{"# } else { "," });
     }
     out.push(b'}');
 }
@@ -208,9 +247,13 @@ pub fn checkout(out: &mut Vec<u8>, c: &Checkout<'_>) {
     out.push(b'}');
 }
 
-/// `,"privileged":{...}`: a session on an account of that system.
-pub fn privileged(out: &mut Vec<u8>, system: &str, ticket: u64, session: &str) {
-    put!(out, r#","privileged":{{"account":"root@{system}","target":"{system}-db","ticket":"CHG-{ticket}","session":"p{session}"}}"#);
+/// `,"privileged":{...}`: a session on an account of that system; no ticket where there is none.
+pub fn privileged(out: &mut Vec<u8>, system: &str, ticket: Option<u64>, session: &str) {
+    put!(out, r#","privileged":{{"account":"root@{system}","target":"{system}-db","session":"p{session}""#);
+    if let Some(ticket) = ticket {
+        put!(out, r#","ticket":"CHG-{ticket}""#);
+    }
+    out.push(b'}');
 }
 
 /// `,"agent":{...}`: a tool used within a task.

@@ -18,7 +18,8 @@
 //! It shares no code with the engine, so that it cannot share its mistakes: what it writes is the contract as it understands it.
 //!
 //! How it is made: a `plan` decides who lives and what happens to whom; each `life` knows only when its next visit is; the `stream` lets things
-//! happen in the order of time; `messy` ships them. Scenarios are told in `scenario/*`, one small function each, listed in `SCENARIOS`.
+//! happen in the order of time; `messy` ships them. Scenarios are told in `scenario/*`, one small function each, listed in `SCENARIOS`: attacks on
+//! people and machines, at log-in and at checkout, each at three difficulties, and what only looks like them.
 
 mod census;
 mod clock;

@@ -76,6 +76,11 @@ impl Shipping {
         false
     }
 
+    /// Ships an event at a certain time, later than it happened.
+    pub fn hold(&mut self, at: i64, shipped: i64, id: u64, line: &[u8]) {
+        self.wait(at, shipped, id, false, line.to_vec());
+    }
+
     fn wait(&mut self, at_ms: i64, shipped_ms: i64, id: u64, is_malformed: bool, line: Vec<u8>) {
         self.waiting.push(Reverse(Waiting { shipped_ms, id, is_malformed, at_ms, line }));
     }

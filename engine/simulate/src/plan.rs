@@ -20,6 +20,8 @@ pub struct Plan {
 
 /// So many of a thousand identities are attacked, and as many only look so.
 const INSTANCES_PER_MILLE: u64 = 2;
+/// Events kept free for a scenario: what it tells, and the lives of those who join for it.
+const ROOM: u64 = 230;
 /// See [`past`]: sixteen events on four days, before anything happens to a victim.
 const PAST_ENOUGH: u64 = 16;
 
@@ -35,7 +37,7 @@ impl Plan {
             workforce: 1,
             customers: 1,
         };
-        let census = Census::take(&mut frame, budget.saturating_sub(chosen.len() as u64 * 110 * u64::from(settings.times.unwrap_or(1))));
+        let census = Census::take(&mut frame, budget.saturating_sub(chosen.len() as u64 * ROOM * u64::from(settings.times.unwrap_or(1))));
         let mut plan = Plan { frame, census, instances: Vec::new() };
         let attacks = SCENARIOS.iter().filter(|s| s.kind == Kind::Attack).count() as u64;
         let in_proportion = (plan.census.members.len() as u64 * INSTANCES_PER_MILLE / 1_000 / attacks).max(1);
@@ -143,6 +145,12 @@ impl Plan {
                     day -= 1;
                 }
                 random.between(9, 14)
+            }
+            When::ClocksChange => {
+                let europe = Zone { minutes: 60, saving: crate::clock::Saving::Europe };
+                let changes = |d: &i64| europe.offset(midnight(*d)) != europe.offset(midnight(*d + 1));
+                day = (1..days).find(changes).unwrap_or(day);
+                1
             }
             When::MondayMorning => {
                 day = (monday(midnight(day)) - midnight(0)) / DAY;

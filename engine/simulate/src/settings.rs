@@ -8,8 +8,8 @@ use crate::scenario::SCENARIOS;
 pub struct Settings {
     pub seed: u64,
     /// About this many events come out, within 1 %, duplicates and inventory records included. The population grows with it; a small
-    /// number also makes its members calmer. Every chosen scenario takes place at least once and each brings its cast, so below
-    /// 20,000 events the ordinary traffic shrinks to what room is left, and below about 10,000 more come out than were asked for.
+    /// number also makes its members calmer. Every chosen scenario takes place at least once and each brings its cast, so with all of
+    /// them the ordinary traffic shrinks to what room is left below 60,000 events, and below about 40,000 more come out than were asked for.
     pub events: u64,
     /// Only these, by name; `None` for all.
     pub scenarios: Option<Vec<String>>,

@@ -3,7 +3,7 @@
 //! A heap holds one entry for each life (its next visit), each open visit and each scenario under way; nothing is generated before its
 //! turn. So memory grows with the population (about 100 bytes an identity) and with what is open, never with the number of events.
 
-use crate::identity::Frame;
+use crate::identity::{Frame, Who};
 use crate::inventory;
 use crate::json;
 use crate::label::{Draft, Label};
@@ -13,7 +13,7 @@ use crate::plan::Plan;
 use crate::scenario::Act;
 use crate::settings::{Settings, SettingsError};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 
 /// Seeded, labelled traffic. See the crate's documentation.
 pub struct Simulation {
@@ -29,6 +29,8 @@ pub struct Simulation {
     line: Vec<u8>,
     body: Vec<u8>,
     shipping: Shipping,
+    /// Who does nothing else in which stretch.
+    pauses: HashMap<Who, (i64, i64)>,
 }
 
 /// Whose turn it is. The order of the variants and their numbers settles ties.
@@ -40,6 +42,15 @@ enum Turn {
     Act(u32),
     Life(u32),
     Visit(u32),
+}
+
+/// What happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum What {
+    Ordinary,
+    Record,
+    /// Of a scenario: when it is shipped if not at once, and whether it is a control record.
+    Act(Option<i64>, bool),
 }
 
 /// A visit under way, in a slot that is used again.
@@ -90,6 +101,7 @@ impl Simulation {
             turns.push(Reverse((plan.frame.start, Turn::Record(first))));
         }
         let shipping = Shipping::new(&settings);
+        let pauses = plan.instances.iter().filter_map(|i| Some((i.who, i.pause()?))).collect();
         Ok(Simulation {
             settings,
             plan,
@@ -103,6 +115,7 @@ impl Simulation {
             line: Vec::with_capacity(2_048),
             body: Vec::with_capacity(512),
             shipping,
+            pauses,
         })
     }
 
@@ -125,18 +138,24 @@ impl Simulation {
             if let Some(shipment) = self.shipping.due(now, out) {
                 return Some(shipment);
             }
-            let (at, is_control, is_ordinary) = self.happen()?;
-            if is_ordinary && self.shipping.withholds(at, self.last_id, &self.line) {
-                continue;
+            let (at, what) = self.happen()?;
+            match what {
+                What::Ordinary if self.shipping.withholds(at, self.last_id, &self.line) => continue,
+                What::Act(Some(shipped), _) => {
+                    self.shipping.hold(at, shipped, self.last_id, &self.line);
+                    continue;
+                }
+                _ => {}
             }
             out.extend_from_slice(&self.line);
             out.push(b'\n');
+            let is_control = matches!(what, What::Record | What::Act(_, true));
             return Some(Shipment { at_ms: at, shipped_ms: at, is_control, is_malformed: false });
         }
     }
 
-    /// Lets the next thing happen and writes it to `line`. Time, whether it is a control record, whether it is ordinary.
-    fn happen(&mut self) -> Option<(i64, bool, bool)> {
+    /// Lets the next thing happen and writes it to `line`.
+    fn happen(&mut self) -> Option<(i64, What)> {
         loop {
             let Reverse((at, turn)) = *self.turns.peek()?;
             match turn {
@@ -157,7 +176,7 @@ impl Simulation {
                     self.last_id += 1;
                     self.line.clear();
                     json::line(&mut self.line, self.last_id, at, step.head, [&open.context, bearer, &self.body]);
-                    return Some((at, false, true));
+                    return Some((at, What::Ordinary));
                 }
                 Turn::Life(number) => self.begin_visit(number),
                 Turn::Instance(number) => {
@@ -189,7 +208,7 @@ impl Simulation {
                         Some(next) => self.turns.push(Reverse((next.at, turn))),
                         None => self.labels.extend(playing.label.take().map(Draft::finish)),
                     }
-                    return Some((act.at, false, false));
+                    return Some((act.at, What::Act(act.shipped, act.head.is_control())));
                 }
                 Turn::Record(number) => {
                     self.turns.pop();
@@ -202,7 +221,7 @@ impl Simulation {
                     self.last_id += 1;
                     self.line.clear();
                     json::line(&mut self.line, self.last_id, at, inventory::HEAD, [&self.body, &[], &[]]);
-                    return Some((at, true, false));
+                    return Some((at, What::Record));
                 }
             }
         }
@@ -226,8 +245,7 @@ impl Simulation {
         }
         let Some(visit) = visit else { return };
         let at = visit.at();
-        let paused = |i: &crate::scenario::Instance| i.who == life.who && i.pause().is_some_and(|(from, to)| (from..to).contains(&at));
-        if visit.len() == 0 || self.plan.instances.iter().any(paused) {
+        if visit.len() == 0 || self.pauses.get(&life.who).is_some_and(|(from, to)| (*from..*to).contains(&at)) {
             return;
         }
         let slot = match self.free.pop() {

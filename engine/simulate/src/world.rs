@@ -84,6 +84,8 @@ pub enum Kind {
     Corporate,
     Hosting,
     Vpn,
+    Proxy,
+    Relay,
     Tor,
 }
 
@@ -95,6 +97,8 @@ impl Kind {
             Kind::Corporate => "corporate",
             Kind::Hosting => "hosting",
             Kind::Vpn => "vpn",
+            Kind::Proxy => "proxy",
+            Kind::Relay => "relay",
             Kind::Tor => "tor",
         }
     }
@@ -133,6 +137,17 @@ impl Spot {
         let mut out = Vec::new();
         self.write_ip(&mut out);
         String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// The same address, announced by another network.
+    pub fn owned_by(self, asn: u32) -> Spot {
+        Spot { asn, ..self }
+    }
+
+    /// The same address, believed to be in that city.
+    pub fn believed_in(self, city: usize) -> Spot {
+        let City { country, lat, lon, .. } = CITIES[city];
+        Spot { country, lat, lon, ..self }
     }
 
     /// The same network, another address of it.
@@ -207,6 +222,25 @@ pub fn company_vpn(tenant: usize, line: u64) -> Spot {
 /// A commercial VPN's exit.
 pub fn public_vpn(city: usize, exit: u64) -> Spot {
     spot(&CITIES[city], Kind::Vpn, 65_010, (1_040 + city) as u16, exit % 20, 10)
+}
+
+/// A privacy relay of a phone's maker: many people leave by few addresses, placed somewhere in their country.
+pub fn relay(city: usize, exit: u64) -> Spot {
+    let country = CITIES[city].country;
+    let capital = CITIES.iter().position(|c| c.country == country).unwrap_or(city);
+    spot(&CITIES[capital], Kind::Relay, 65_011, (1_820 + capital) as u16, exit % 400, 300)
+}
+
+/// The company's outgoing web proxy, run by a provider with exits in a few cities.
+pub fn web_proxy(tenant: usize, exit: usize) -> Spot {
+    let exit = exit % 3;
+    spot(&CITIES[exit], Kind::Proxy, 65_013, (1_860 + tenant * 3 + exit) as u16, exit as u64, 50)
+}
+
+/// An exit of the Tor network.
+pub fn tor(place: usize, exit: u64) -> Spot {
+    let index = place % CITIES.len();
+    spot(&CITIES[index], Kind::Tor, 65_012, (1_880 + index) as u16, exit % 60, 50)
 }
 
 /// A workload's address in the company's own cloud account.
@@ -285,11 +319,15 @@ mod tests {
         let mut nets = std::collections::BTreeMap::new();
         for city in 0..CITIES.len() {
             for n in 0..3 {
-                for spot in [home(city, n, 1), mobile(city, n, 1), guest(city, n), public_vpn(city, n)] {
+                for spot in [home(city, n, 1), mobile(city, n, 1), guest(city, n), public_vpn(city, n), relay(city, n), tor(city, n)] {
                     let owner = (spot.kind as u8, spot.asn, spot.country);
                     assert_eq!(*nets.entry(spot.net).or_insert(owner), owner, "{spot:?}");
                 }
             }
+        }
+        for (tenant, exit) in (0..3).flat_map(|t| (0..3).map(move |e| (t, e))) {
+            let spot = web_proxy(tenant, exit);
+            assert!(nets.insert(spot.net, (spot.kind as u8, spot.asn, spot.country)).is_none());
         }
         for place in 0..34 {
             let spot = rented(place, 70_000);

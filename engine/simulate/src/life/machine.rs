@@ -2,7 +2,7 @@
 
 use super::{Life, Step, origin};
 use crate::clock::{DAY, HOUR, MINUTE, weekday};
-use crate::identity::{AGENTS, Class, DOMAINS, Frame, Machine, Rhythm};
+use crate::identity::{AGENTS, Class, DOMAINS, Frame, Machine, Rhythm, VENDORS};
 use crate::json::{self, failure, success};
 use crate::random::{Random, mix};
 
@@ -15,6 +15,8 @@ pub struct MachineVisit {
     pub run: u64,
     pub token_at: i64,
     pub token: bool,
+    /// Reads its password first.
+    pub secret: bool,
     pub requests: u32,
 }
 
@@ -58,6 +60,7 @@ impl Life {
                 run,
                 token_at: self.sessions[0],
                 token,
+                secret: token && machine.reads_secret,
                 requests: requests as u32,
             });
         }
@@ -65,11 +68,14 @@ impl Life {
 }
 
 /// Who and where from, rendered once a run.
-pub fn context(out: &mut Vec<u8>, machine: &Machine, visit: &MachineVisit) {
+pub fn context(out: &mut Vec<u8>, machine: &Machine, visit: &MachineVisit, messy: bool) {
     let principal = (machine.who.class == Class::Agent).then(|| machine.principal(visit.run));
     json::identity(out, machine.tenant, machine.who, principal);
     let spot = machine.spot(visit.at, visit.run);
+    // Now and then a log lacks who ran it.
+    let unknown = messy && mix(machine.key ^ visit.run) % 1_000 < 3;
     let (workload, proof) = match machine.who.class {
+        _ if unknown => (String::new(), ""),
         Class::Service | Class::Agent => (machine.workload(), "mtls"),
         _ => (String::new(), ""),
     };
@@ -90,15 +96,16 @@ pub fn user_agent(machine: &Machine) -> &'static str {
 pub fn bearer(out: &mut Vec<u8>, frame: &Frame, machine: &Machine, visit: &MachineVisit) {
     if machine.oauth {
         let id = format!("at-{:012x}", mix(machine.key ^ visit.token_at as u64) >> 16);
-        json::credential(out, &id, "access_token", visit.token_at, Some(visit.token_at + 2 * HOUR), &machine.key_id());
+        json::credential(out, &id, "access_token", visit.token_at, Some(visit.token_at + 2 * HOUR), &machine.key_id(), "");
     } else {
-        json::credential(out, &machine.key_id(), "api_key", frame.start - machine.key_age_ms, None, "");
+        let client = machine.vendor.map_or("", |v| VENDORS[v]);
+        json::credential(out, &machine.key_id(), "api_key", frame.start - machine.key_age_ms, None, "", client);
     }
 }
 
 impl MachineVisit {
     pub fn len(&self) -> u64 {
-        u64::from(self.token) + u64::from(self.requests)
+        u64::from(self.token) + u64::from(self.secret) + u64::from(self.requests)
     }
 
     /// Does the next thing, appending what is particular to it to `body`. `None` when the run is over.
@@ -107,6 +114,10 @@ impl MachineVisit {
         if std::mem::replace(&mut self.token, false) {
             json::auth(body, "client_credentials", "", &[]);
             return Some(Step { head: success("auth.token"), with_bearer: true, pause: random.between(20, 200) });
+        }
+        if std::mem::replace(&mut self.secret, false) {
+            json::change(body, &[("secret", &format!("prod/{}/database", machine.who.id()))]);
+            return Some(Step { head: success("secret.read"), with_bearer: true, pause: random.between(20, 200) });
         }
         if self.requests == 0 {
             return None;

@@ -74,7 +74,7 @@ impl Visit {
                 person::bearer(bearer, person, visit);
             }
             (Visit::Machine(visit), Actor::Machine(machine)) => {
-                machine::context(context, machine, visit);
+                machine::context(context, machine, visit, messy);
                 machine::bearer(bearer, frame, machine, visit);
             }
             _ => {}

@@ -25,6 +25,40 @@ pub enum Where {
     Office,
     CompanyVpn,
     PublicVpn,
+    Relay,
+}
+
+/// Something that people do now and then, beside what they come for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Errand {
+    /// `account.update` of this.
+    Update(&'static str),
+    CancelOrder,
+    Consent,
+    NewToken,
+    ReadSecret,
+    Grant,
+    Joiner,
+    Leaver,
+    /// Support: a customer's recovery, or a new second factor.
+    ResetPassword,
+    ResetFactor,
+}
+
+impl Errand {
+    fn draw(person: &Person, buys: bool, random: &mut Random) -> Option<Errand> {
+        use Errand::*;
+        let draw = random.below(1_000);
+        match person.who.class {
+            Class::Customer if buys && draw < 40 => Some(CancelOrder),
+            Class::Customer if draw < 50 && person.tenant == 1 => Some(Update(["payee", "address", "phone"][draw as usize % 3])),
+            Class::Customer if draw < 50 => Some(Update(["address", "address", "phone", "email"][draw as usize % 4])),
+            Class::Workforce if draw < 8 => Some([Consent, Consent, NewToken, Update("factor")][draw as usize % 4]),
+            Class::Admin if draw < 250 => Some([ReadSecret, ReadSecret, ReadSecret, Grant, Grant, Joiner, Leaver][draw as usize % 7]),
+            Class::Support if draw < 120 => Some([ResetPassword, ResetPassword, ResetFactor][draw as usize % 3]),
+            _ => None,
+        }
+    }
 }
 
 /// What is left of a visit.
@@ -47,6 +81,7 @@ pub struct PersonVisit {
     pub actions: u16,
     pub declined: bool,
     pub purchases: u8,
+    pub errand: Option<Errand>,
     /// Steps left of a privileged session (check-out, start, commands, end), and all of them.
     pub privileged: u8,
     privileged_steps: u8,
@@ -108,19 +143,25 @@ impl Life {
                     _ => Where::PublicVpn,
                 }
             };
-            if place == Where::Mobile && !person.device(device).is_phone && person.devices > 1 {
-                device = if person.device(0).is_phone { 0 } else { 1 };
+            if place == Where::Mobile && !person.is_phone(device) && person.devices > 1 {
+                device = if person.is_phone(0) { 0 } else { 1 };
             }
+            let place = match place {
+                Where::Home | Where::Mobile if person.relay && person.is_phone(device) => Where::Relay,
+                place => place,
+            };
             // Milliseconds, so that nobody acts on the whole second only.
             at += random.below(1_000) as i64;
             let lifetime = match person.who.class {
                 Class::Admin => 4 * HOUR,
-                Class::Customer if person.device(device).is_phone => 30 * DAY,
+                Class::Customer if person.is_phone(device) => 30 * DAY,
                 Class::Customer => DAY,
                 _ => 10 * HOUR,
             };
             let signup = person.joins.is_some() && self.sessions == [0; 3];
-            let login = self.sessions[device] == 0 || at - self.sessions[device] > lifetime;
+            let began = self.sessions[device];
+            let replaced = device == 0 && person.replaces.is_some_and(|from| (began..at).contains(&from));
+            let login = began == 0 || at - began > lifetime || replaced;
             let slips = if login && person.factor != Factor::Passkey && !signup { random.weighted(&[930, 50, 14, 6]) as u8 } else { 0 };
             let logout = random.chance(if staff { 40 } else { 120 });
             let session_at = if login { at } else { self.sessions[device] };
@@ -148,6 +189,7 @@ impl Life {
                 actions: 1 + random.exponential(mean_actions) as u16,
                 declined: buys && random.chance(35),
                 purchases: u8::from(buys),
+                errand: Errand::draw(person, buys, random),
                 privileged,
                 privileged_steps: privileged,
                 tokens: if staff && (login || random.chance(100)) { 1 } else { 0 },
@@ -168,6 +210,7 @@ pub fn spot(person: &Person, place: Where, city: usize, at: i64) -> Spot {
         Where::Office => world::office(person.tenant, person.office, person.key),
         Where::CompanyVpn => world::company_vpn(person.tenant, hour / 12 + person.key),
         Where::PublicVpn => world::public_vpn(city, mix(person.key ^ (hour / 24))),
+        Where::Relay => world::relay(city, mix(person.key ^ (hour / 6))),
     }
 }
 
@@ -216,9 +259,9 @@ pub fn context(out: &mut Vec<u8>, person: &Person, visit: &PersonVisit, messy: b
     json::identity(out, person.tenant, person.who, None);
     let spot = spot(person, visit.place, visit.city, visit.at);
     let draw = mix(person.key ^ visit.at as u64) % 1_000;
-    let gaps = Gaps { place: messy && draw < 8, fingerprint: messy && (8..20).contains(&draw) };
+    let gaps = Gaps { place: messy && draw < 8, fingerprint: messy && (8..20).contains(&draw), device: messy && (20..28).contains(&draw) };
     let posture = if person.who.class == Class::Customer { "" } else { "compliant" };
-    json::source(out, &spot, &person.device(visit.device), posture, gaps);
+    json::source(out, &spot, &person.device(visit.device, visit.at), posture, gaps);
 }
 
 /// Session and cookie, rendered once.
@@ -226,7 +269,7 @@ pub fn bearer(out: &mut Vec<u8>, person: &Person, visit: &PersonVisit) {
     let id = session_id(person, visit.device, visit.session_at);
     // A little longer than the session is used for, so that nobody outlives a cookie.
     let lifetime = if person.who.class == Class::Customer { 31 * DAY } else { 12 * HOUR };
-    json::credential(out, &id, "session", visit.session_at, Some(visit.session_at + lifetime), "");
+    json::credential(out, &id, "session", visit.session_at, Some(visit.session_at + lifetime), "", "");
     json::session(out, &id);
 }
 
@@ -242,6 +285,7 @@ impl PersonVisit {
             + u64::from(self.actions)
             + u64::from(self.declined)
             + u64::from(self.purchases)
+            + u64::from(self.errand.is_some())
             + u64::from(self.privileged)
             + u64::from(self.logout)
     }
@@ -311,6 +355,10 @@ impl PersonVisit {
             purchase(body, person, random, None);
             return step(success("checkout.attempt"), true, random.between(2, 20) * SECOND);
         }
+        if let Some(errand) = self.errand.take() {
+            let head = do_errand(body, frame, person, errand, random);
+            return step(success(head), true, random.between(5, 40) * SECOND);
+        }
         if self.privileged > 0 {
             return Some(self.privileged_step(person, body));
         }
@@ -331,7 +379,7 @@ impl PersonVisit {
             _ => "privileged.command",
         };
         self.privileged -= 1;
-        json::privileged(body, target, ticket, &session_id(person, self.device, self.session_at));
+        json::privileged(body, target, Some(ticket), &session_id(person, self.device, self.session_at));
         Step { head: success(kind), with_bearer: true, pause: random.between(5, 100) * SECOND }
     }
 }
@@ -348,4 +396,69 @@ fn purchase(body: &mut Vec<u8>, person: &Person, random: &mut Random, declined: 
             declined,
         },
     );
+}
+
+/// Writes what is particular to an errand and says what type of event it is.
+fn do_errand(body: &mut Vec<u8>, frame: &Frame, person: &Person, errand: Errand, random: &mut Random) -> &'static str {
+    let token = random.next();
+    let customer = Who { class: Class::Customer, number: random.below(u64::from(frame.customers.max(1))) as u32 };
+    let colleague = Who { class: Class::Workforce, number: random.below(u64::from(frame.workforce.max(1))) as u32 };
+    // Nobody with a life: who comes and goes here does nothing else.
+    let passing = Who { class: Class::Workforce, number: 7_000_000 + (token >> 44) as u32 };
+    match errand {
+        Errand::Update("factor") => {
+            json::change(body, &[("target", "factor"), ("value", "totp")]);
+            "account.update"
+        }
+        Errand::Update(what) => {
+            json::change(body, &[("target", what), ("value", &format!("{what}-{:08x}", token >> 32))]);
+            "account.update"
+        }
+        Errand::CancelOrder => {
+            purchase(body, person, random, None);
+            "checkout.refund"
+        }
+        Errand::Consent => {
+            let app = ["calendar-sync", "whiteboard", "diagrams", "survey"][random.below(4) as usize];
+            json::change(body, &[("target", app), ("scope", "profile calendar:read")]);
+            "consent.grant"
+        }
+        Errand::NewToken => {
+            json::change(body, &[("target", &person.who.id()), ("value", &format!("pat-{:08x}", token >> 32))]);
+            "credential.create"
+        }
+        Errand::ReadSecret => {
+            let domain = DOMAINS[(person.key >> 9) as usize % DOMAINS.len()].name;
+            json::change(body, &[("secret", &format!("prod/{domain}/password-{}", token % 3))]);
+            "secret.read"
+        }
+        Errand::Grant => {
+            let role = ["reporting-reader", "wiki-editor", "crm-user"][random.below(3) as usize];
+            json::change(body, &[("role", role), ("target", &colleague.id())]);
+            "privilege.grant"
+        }
+        Errand::Joiner => {
+            json::change(body, &[("target", &passing.id())]);
+            "account.create"
+        }
+        Errand::Leaver => {
+            json::change(body, &[("target", &passing.id())]);
+            "account.disable"
+        }
+        Errand::ResetPassword => {
+            json::request(
+                body,
+                &json::Request { target: Some(customer), ..json::Request::new("POST", "/support/customers/{id}/reset", "") },
+            );
+            "auth.recovery"
+        }
+        Errand::ResetFactor => {
+            json::request(
+                body,
+                &json::Request { target: Some(customer), ..json::Request::new("POST", "/support/customers/{id}/factor", "") },
+            );
+            json::change(body, &[("target", "factor"), ("role", "removed"), ("value", "totp")]);
+            "account.update"
+        }
+    }
 }

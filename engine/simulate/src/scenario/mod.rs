@@ -1,15 +1,23 @@
 //! What is not ordinary: attacks, and things that only look like them. One visible list; one small function each.
+//!
+//! The event that suffices (`Mark::Enough`) is where somebody who knew everybody's habits and believed nothing twice would stop and say
+//! "this is abuse": not where it begins, and not where a given detector happens to speak. It is set here, before any detector is tuned.
 
+mod agent;
 mod checkout;
+mod factor;
 mod guessing;
+mod insider;
 mod lookalike;
 mod machine;
+mod privilege;
 mod scene;
 mod takeover;
+mod token;
 
 pub use scene::{Act, Mark, Scene};
 
-use crate::clock::{DAY, HOUR};
+use crate::clock::DAY;
 use crate::identity::{Class, Factor, Frame, Rhythm};
 use crate::life::Actor;
 
@@ -41,6 +49,8 @@ pub enum When {
     Night,
     WorkHours,
     MondayMorning,
+    /// In the night in which Europe puts its clocks forward, if there is one; any night otherwise.
+    ClocksChange,
 }
 
 /// Whom a scenario is about.
@@ -91,6 +101,26 @@ fn guessable(actor: &Actor) -> bool {
     person(actor, |p| p.factor != Factor::Passkey)
 }
 
+fn second_factor(actor: &Actor) -> bool {
+    person(actor, |p| p.factor.second().is_some())
+}
+
+fn with_phone(actor: &Actor) -> bool {
+    person(actor, |p| p.is_phone(0))
+}
+
+fn oauth(actor: &Actor) -> bool {
+    matches!(actor, Actor::Machine(m) if m.oauth)
+}
+
+fn vendor_key(actor: &Actor) -> bool {
+    matches!(actor, Actor::Machine(m) if m.vendor.is_some())
+}
+
+fn partner_key(actor: &Actor) -> bool {
+    matches!(actor, Actor::Machine(m) if m.vendor.is_none())
+}
+
 fn static_key(actor: &Actor) -> bool {
     matches!(actor, Actor::Machine(m) if !m.oauth)
 }
@@ -107,226 +137,135 @@ const fn extra(class: Class) -> Cast {
     Cast { class, extra: true, suits: anyone }
 }
 
-const fn attack(
-    name: &'static str,
-    doc: &'static str,
-    cast: Cast,
-    when: When,
-    signals: &'static [&'static str],
-    play: fn(&mut Scene<'_>),
-) -> Scenario {
-    Scenario { name, kind: Kind::Attack, doc, cast, when, absence: None, signals, play }
-}
-
-const fn look_alike(
-    name: &'static str,
-    doc: &'static str,
-    cast: Cast,
-    when: When,
-    signals: &'static [&'static str],
-    play: fn(&mut Scene<'_>),
-) -> Scenario {
-    Scenario { name, kind: Kind::LookAlike, doc, cast, when, absence: None, signals, play }
-}
+/// What the scenarios of each kind have in common.
+const ATTACK: Scenario = Scenario {
+    name: "",
+    kind: Kind::Attack,
+    doc: "",
+    cast: Cast { class: Class::Customer, extra: false, suits: anyone },
+    when: When::Any,
+    absence: None,
+    signals: &[],
+    play: |_| (),
+};
+const LOOK_ALIKE: Scenario = Scenario { kind: Kind::LookAlike, ..ATTACK };
 
 /// An absence until the end.
 const FOR_GOOD: i64 = 1_000 * DAY;
 
 /// Every scenario.
 pub static SCENARIOS: &[Scenario] = &[
-    attack(
-        "guessed_password",
-        "Many wrong passwords from a rented server, then the right one.",
-        one(Class::Customer, password_only),
-        When::Any,
-        &["guessed_password", "failed_login_spike"],
-        guessing::guessed_password,
-    ),
-    attack(
-        "credential_stuffing",
-        "A leaked list of names and passwords, tried once each from one address.",
-        one(Class::Customer, stays),
-        When::Any,
-        &["credential_stuffing"],
-        guessing::credential_stuffing,
-    ),
-    attack(
-        "password_spray",
-        "One common password, tried slowly on many accounts from one address.",
-        one(Class::Workforce, stays),
-        When::Any,
-        &["password_spray"],
-        guessing::password_spray,
-    ),
-    attack(
-        "push_fatigue",
-        "The password is known; push after push at night until one is approved.",
-        one(Class::Workforce, push),
-        When::Night,
-        &["push_fatigue_won", "push_fatigue", "new_device"],
-        guessing::push_fatigue,
-    ),
-    attack(
-        "impossible_travel",
-        "A stolen password used far away while its owner is at home.",
-        one(Class::Workforce, guessable),
-        When::Any,
-        &["impossible_travel", "new_place", "new_device"],
-        takeover::impossible_travel,
-    ),
-    attack(
-        "session_hijack",
-        "A stolen cookie used from another network and device while its owner is on line.",
-        one(Class::Customer, stays),
-        When::Any,
-        &["session_hijack"],
-        takeover::session_hijack,
-    ),
-    attack(
-        "dormant_return",
-        "An account that nobody has used for months wakes up abroad on a new device.",
-        extra(Class::Customer),
-        When::Any,
-        &["dormant_return", "new_place", "new_device"],
-        takeover::dormant_return,
-    ),
-    attack(
-        "takeover_checkout",
-        "Recovery by a stolen mailbox, a new device in a new place, a new card, an expensive order.",
-        one(Class::Customer, stays),
-        When::Any,
-        &["takeover_checkout", "new_device", "new_place"],
-        checkout::takeover_checkout,
-    ),
-    attack(
-        "card_testing",
-        "Stolen cards tried with small amounts on one account.",
-        one(Class::Customer, stays),
-        When::Any,
-        &["card_testing"],
-        checkout::card_testing,
-    ),
-    attack(
-        "admin_takeover",
-        "An administrator's account from a new place and device grants itself a role and reads secrets.",
-        one(Class::Admin, guessable),
-        When::Night,
-        &["new_place", "new_device", "privilege_chain", "mass_secret_read", "unusual_grant"],
-        takeover::admin_takeover,
-    ),
-    attack(
-        "service_key_elsewhere",
-        "A service's key used from a rented server, outside its workload.",
-        one(Class::Service, static_key),
-        When::Any,
-        &["off_workload", "new_scope"],
-        machine::service_key_elsewhere,
-    ),
-    attack(
-        "leaked_key_surge",
-        "A leaked partner key reads as fast as it can, through the partner's own network.",
-        one(Class::Partner, static_key),
-        When::Any,
-        &["cadence_surge"],
-        machine::leaked_key_surge,
-    ),
-    attack(
-        "stale_key_misuse",
-        "A key that should have been rotated years ago, used from somewhere else.",
-        extra(Class::Service),
-        When::Any,
-        &["stale_credential", "off_workload", "new_scope"],
-        machine::stale_key_misuse,
-    ),
-    attack(
-        "agent_drift",
-        "An AI agent, told so by what it read, uses tools that it was never given.",
-        one(Class::Agent, anyone),
-        When::WorkHours,
-        &["tool_drift", "new_scope"],
-        machine::agent_drift,
-    ),
-    look_alike(
-        "office_nat",
-        "Colleagues (up to forty) behind one address, many mistyping, all getting in.",
-        one(Class::Workforce, stays),
-        When::WorkHours,
-        &["password_spray", "credential_stuffing"],
-        lookalike::office_nat,
-    ),
-    look_alike(
-        "vpn_switch",
-        "A VPN is switched on: the same device, session and person, another country.",
-        one(Class::Workforce, stays),
-        When::WorkHours,
-        &["impossible_travel", "session_hijack", "new_place"],
-        lookalike::vpn_switch,
-    ),
-    Scenario {
-        absence: Some((2 * HOUR, 6 * DAY)),
-        ..look_alike(
-            "real_flight",
-            "A flight across an ocean, with the usual devices.",
-            one(Class::Workforce, stays),
-            When::WorkHours,
-            &["impossible_travel", "new_place"],
-            lookalike::real_flight,
-        )
-    },
-    look_alike(
-        "new_phone",
-        "A new phone, at home, with the usual second factor.",
-        one(Class::Customer, stays),
-        When::Any,
-        &["new_device"],
-        lookalike::new_phone,
-    ),
-    look_alike(
-        "monday_morning",
-        "A password forgotten over the weekend: several failures from the usual desk, then recovery.",
-        one(Class::Workforce, guessable),
-        When::MondayMorning,
-        &["failed_login_spike", "guessed_password"],
-        lookalike::monday_morning,
-    ),
-    Scenario {
-        absence: Some((0, 12 * HOUR)),
-        ..look_alike(
-            "cron_expired_password",
-            "A job whose secret has expired fails every few minutes all day.",
-            one(Class::Service, cron),
-            When::Any,
-            &["failed_login_spike", "cadence_surge"],
-            lookalike::cron_expired_password,
-        )
-    },
-    look_alike(
-        "flash_sale",
-        "A sale opens: everybody reloads, and many buy several times within minutes.",
-        one(Class::Customer, stays),
-        When::WorkHours,
-        &["cadence_surge", "checkout_velocity"],
-        lookalike::flash_sale,
-    ),
-    look_alike(
-        "holiday_return",
-        "Six weeks away, then home again on the usual device, buying with the usual card.",
-        extra(Class::Customer),
-        When::Any,
-        &["dormant_return", "takeover_checkout"],
-        lookalike::holiday_return,
-    ),
-    Scenario {
-        absence: Some((0, FOR_GOOD)),
-        ..look_alike(
-            "key_rotation_overlap",
-            "A key is rotated; for two days instances use the old and the new one.",
-            one(Class::Service, static_key),
-            When::WorkHours,
-            &["token_replay", "revoked_use"],
-            lookalike::key_rotation_overlap,
-        )
-    },
+    // Attacks.
+    guessing::GUESSED_PASSWORD,
+    guessing::SLOW_GUESSING,
+    guessing::CREDENTIAL_STUFFING,
+    guessing::STUFFING_HIT,
+    guessing::DISTRIBUTED_STUFFING,
+    guessing::PASSWORD_SPRAY,
+    guessing::IDENTITY_ENUMERATION,
+    factor::PUSH_FATIGUE,
+    factor::FACTOR_DOWNGRADE,
+    factor::DEVICE_CODE_PHISHING,
+    factor::HELPDESK_RESET,
+    takeover::IMPOSSIBLE_TRAVEL,
+    takeover::SESSION_HIJACK,
+    takeover::DORMANT_RETURN,
+    takeover::ANONYMOUS_TAKEOVER,
+    takeover::INFECTED_ADMIN,
+    takeover::OFFBOARDED_RETURN,
+    takeover::CONTAINMENT_BREACH,
+    token::TOKEN_REPLAY,
+    token::EXPIRED_TOKEN,
+    token::REVOKED_KEY,
+    token::FORGED_TOKEN,
+    token::EXPOSED_KEY,
+    token::KEY_RESOLD,
+    machine::SERVICE_KEY_ELSEWHERE,
+    machine::LEAKED_KEY_SURGE,
+    machine::STALE_KEY_MISUSE,
+    machine::CRON_OFF_SCHEDULE,
+    machine::CONSOLE_WITH_SERVICE_KEY,
+    machine::JOB_OUTSIDE_ENVELOPE,
+    machine::ROGUE_SERVICE_ACCOUNT,
+    machine::SECRET_HARVEST,
+    machine::VENDOR_COMPROMISE,
+    agent::AGENT_DRIFT,
+    agent::AGENT_WRONG_PRINCIPAL,
+    agent::AGENT_RUNAWAY,
+    insider::SUPPORT_SNOOPING,
+    insider::OBJECT_ENUMERATION,
+    insider::SCRAPING,
+    insider::EXFILTRATION,
+    privilege::ADMIN_TAKEOVER,
+    privilege::CONSENT_PHISHING,
+    privilege::PRIVILEGED_SPRAWL,
+    privilege::PAM_BYPASS,
+    privilege::BREAK_GLASS_USE,
+    checkout::TAKEOVER_CHECKOUT,
+    checkout::CARD_TESTING,
+    checkout::CARDING_RING,
+    checkout::GIFT_CARD_SPREE,
+    checkout::FAKE_ACCOUNTS,
+    checkout::YOUNG_ACCOUNT_FRAUD,
+    checkout::SHARED_CARD_RING,
+    checkout::REFUND_FRAUD,
+    // Look-alikes.
+    lookalike::people::NEW_PHONE,
+    lookalike::people::MONDAY_MORNING,
+    lookalike::people::HOLIDAY_RETURN,
+    lookalike::people::FIRST_DAY_AT_WORK,
+    lookalike::people::SHARED_KIOSK,
+    lookalike::people::PASSWORD_MANAGER,
+    lookalike::people::MISSED_PUSHES,
+    lookalike::people::LOST_FACTOR,
+    lookalike::people::NEW_TOOL_SIGN_IN,
+    lookalike::people::USEFUL_CONSENT,
+    lookalike::people::DESKTOP_ROBOT,
+    lookalike::people::REHIRED,
+    lookalike::people::OUTDATED_LAPTOP,
+    lookalike::people::LATE_SHIFT,
+    lookalike::network::OFFICE_NAT,
+    lookalike::network::CARRIER_NAT,
+    lookalike::network::VPN_SWITCH,
+    lookalike::network::PRIVATE_RELAY,
+    lookalike::network::GEOIP_GLITCH,
+    lookalike::network::PROXY_EXIT_CHANGE,
+    lookalike::network::WIFI_TO_MOBILE,
+    lookalike::network::REAL_FLIGHT,
+    lookalike::machine::CRON_EXPIRED_PASSWORD,
+    lookalike::machine::KEY_ROTATION_OVERLAP,
+    lookalike::machine::ROTATED_AFTER_EXPOSURE,
+    lookalike::machine::BLUE_GREEN_DEPLOY,
+    lookalike::machine::MONTHLY_JOB,
+    lookalike::machine::QUARTERLY_JOB,
+    lookalike::machine::QUARTERLY_BACKUP,
+    lookalike::machine::PARTNER_FAILOVER,
+    lookalike::machine::PLANNED_VENDOR_MOVE,
+    lookalike::machine::CLOCKS_CHANGE,
+    lookalike::machine::LOAD_TEST,
+    lookalike::machine::BUSY_AGENT,
+    lookalike::machine::NEW_DELEGATION,
+    lookalike::machine::NEW_SERVICE,
+    lookalike::machine::CLOCK_SKEW,
+    lookalike::machine::HEADLESS_BROWSER,
+    lookalike::machine::OLD_BUT_AGREED_KEY,
+    lookalike::money::FLASH_SALE,
+    lookalike::money::FAMILY_CARD,
+    lookalike::money::NEW_KITCHEN,
+    lookalike::money::RECALL_REFUNDS,
+    lookalike::money::FIRST_ORDER,
+    lookalike::money::SCHOOL_SIGN_UPS,
+    lookalike::operations::SIEM_BACKFILL,
+    lookalike::operations::IDP_OUTAGE,
+    lookalike::operations::ANNOUNCED_DRILL,
+    lookalike::operations::SUPPORT_SURGE,
+    lookalike::operations::PATCH_DAY,
+    lookalike::operations::PLANNED_GRANTS,
+    lookalike::operations::BROKEN_RELEASE,
+    lookalike::operations::ACCOUNT_AGGREGATOR,
+    lookalike::operations::CONTAINMENT_UNDONE,
+    lookalike::operations::LATE_TOKEN_LOG,
+    lookalike::operations::MISROUTED_NAMES,
 ];
 
 /// All that a scenario needs to be told again, byte for byte.

@@ -3,11 +3,12 @@
 use super::{Difficulty, Instance};
 use crate::census::Census;
 use crate::clock::{DAY, HOUR, MINUTE, SECOND};
-use crate::identity::{Class, Device, Factor, Frame, Machine, Person, Who};
-use crate::json::{self, Gaps, Head, failure, success};
+use crate::identity::{Class, DOMAINS, Device, Factor, Frame, Machine, Person, VENDORS, Who};
+use crate::json::{self, Gaps, Head, Request, fact, failure, put, success};
 use crate::life::person::{application_route, card};
 use crate::random::{Random, mix};
-use crate::world::{CITIES, Spot};
+use crate::world::{self, CITIES, FAR_CITIES, Spot};
+use std::io::Write;
 
 /// What an act is to the label.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +25,8 @@ pub enum Mark {
 #[derive(Clone, Debug)]
 pub struct Act {
     pub at: i64,
+    /// When it reaches the log, where that is later.
+    pub shipped: Option<i64>,
     pub head: Head,
     pub mark: Mark,
     /// Everything after the outcome.
@@ -38,6 +41,8 @@ pub struct Seat {
     pub device: Device,
     /// Id of the session and when it began.
     pub session: Option<(String, i64)>,
+    /// What device management says of it: nothing, or `risky`, instead of the usual.
+    pub posture: Option<&'static str>,
 }
 
 /// A program with a key; perhaps not the one that the key was issued to.
@@ -46,10 +51,20 @@ pub struct Post {
     pub machine: Machine,
     pub spot: Spot,
     pub user_agent: &'static str,
-    /// Names its workload and proves it.
-    pub attested: bool,
-    pub key: String,
-    pub issued_at: i64,
+    /// Names the workload that it proves to be; empty: none.
+    pub workload: String,
+    pub key: Key,
+}
+
+/// What a program presents.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Key {
+    /// A static key and when it was issued.
+    Static(String, i64),
+    /// An access token of this hour, taken with its own key.
+    Fresh,
+    /// An access token: id, issued and expiring when.
+    Token(String, i64, i64),
 }
 
 /// A scenario being told.
@@ -67,6 +82,8 @@ pub struct Scene<'f> {
     pub tenant: usize,
     /// Everybody who is touched, in the order of first touch.
     pub identities: Vec<String>,
+    /// Who has taken a token in which hour.
+    tokens: Vec<(Who, i64)>,
 }
 
 /// Labels name at most this many of the identities that a scenario touched.
@@ -91,6 +108,7 @@ impl<'f> Scene<'f> {
             subject: ("identity", instance.who.id()),
             tenant,
             identities: Vec::new(),
+            tokens: Vec::new(),
         }
     }
 
@@ -114,29 +132,77 @@ impl<'f> Scene<'f> {
 
     /// Somebody else with a life, of that class and tenant if there is one.
     pub fn somebody(&mut self, class: Class) -> Person {
+        let known = self.others(class, 1, |_| true).pop();
+        // In a small world nobody of this tenant: somebody of another.
+        known.unwrap_or_else(|| {
+            let count = self.census.counts[class as usize].max(1);
+            let people = (0..count).map(|number| Person::derive(self.frame, Who { class, number }));
+            let mut others = people.filter(|p| p.who != self.who);
+            others.find(|p| p.trip.is_none()).unwrap_or_else(|| Person::derive(self.frame, Who { class, number: 0 }))
+        })
+    }
+
+    /// Others of that class and tenant whom it suits, who stay where they live: each once, as far as they are found, at most `most`.
+    pub fn others(&mut self, class: Class, most: usize, suits: impl Fn(&Person) -> bool) -> Vec<Person> {
         let count = u64::from(self.census.counts[class as usize].max(1));
-        let mut person = None;
-        for _ in 0..12 {
-            let found = Person::derive(self.frame, Who { class, number: self.random.below(count) as u32 });
-            let fits = found.tenant == self.tenant && found.who != self.who && found.trip.is_none();
-            person = Some(found);
-            if fits {
+        let mut found: Vec<Person> = Vec::new();
+        for _ in 0..most * 40 {
+            let other = Person::derive(self.frame, Who { class, number: self.random.below(count) as u32 });
+            let stays = other.tenant == self.tenant && other.trip.is_none() && other.joins.is_none();
+            if stays && other.who != self.who && suits(&other) && found.iter().all(|p| p.who != other.who) {
+                found.push(other);
+            }
+            if found.len() == most {
                 break;
             }
         }
-        person.unwrap_or_else(|| self.person())
+        found
+    }
+
+    /// A person on the usual device, wherever that is just now.
+    pub fn seat(&self, person: &Person, spot: Spot) -> Seat {
+        Seat { spot, device: person.device(0, self.at), person: person.clone(), session: None, posture: None }
     }
 
     /// The owner at home on the usual device.
     pub fn at_home(&self, person: &Person) -> Seat {
-        Seat { spot: person.home(self.at), device: person.device(0), person: person.clone(), session: None }
+        self.seat(person, person.home(self.at))
+    }
+
+    /// The owner at the desk in the office.
+    pub fn at_work(&self, person: &Person) -> Seat {
+        self.seat(person, world::office(person.tenant, person.office, person.key))
     }
 
     /// Takes the name of `person` from somewhere else, on another device.
     pub fn impostor(&mut self, person: &Person, spot: Spot, scripted: bool) -> Seat {
         let key = self.random.next();
-        let device = if scripted { Device::script(key) } else { Device::of(key, self.random.chance(300)) };
-        Seat { person: person.clone(), spot, device, session: None }
+        let device = if scripted { Device::script(key) } else { Device::of(key, self.random.chance(300), true) };
+        Seat { person: person.clone(), spot, device, session: None, posture: None }
+    }
+
+    /// An impostor at a rented server far away, on a household's line far away, or, hard to tell, in the same city.
+    pub fn thief(&mut self, person: &Person) -> Seat {
+        let (place, host) = (self.far_from(person.city), self.random.next());
+        let spot = self.by(world::rented(place, host), world::residential_abroad(place, host), world::guest(person.city, host));
+        self.impostor(person, spot, false)
+    }
+
+    /// An attacker's own machine: rented, or, hard to tell, a household's line that somebody sells.
+    pub fn lair(&mut self) -> Spot {
+        let (place, host) = (self.random.below(34) as usize, self.random.next());
+        self.by(world::rented(place, host), world::rented(place, host), world::residential_abroad(place, host))
+    }
+
+    /// A place to rent a server far from that city: the farthest of a few draws.
+    pub fn far_from(&mut self, city: usize) -> usize {
+        let home = (CITIES[city].lat, CITIES[city].lon);
+        let km = |place: usize| {
+            let there = CITIES.get(place).unwrap_or_else(|| &FAR_CITIES[(place - CITIES.len()) % FAR_CITIES.len()]);
+            world::distance_km(home, (there.lat, there.lon)) as u64
+        };
+        let draws = [0; 6].map(|_: u8| self.random.below(34) as usize);
+        draws.into_iter().max_by_key(|place| km(*place)).unwrap_or(28)
     }
 
     fn touch(&mut self, id: String) {
@@ -149,18 +215,65 @@ impl<'f> Scene<'f> {
     pub fn act(&mut self, at: i64, seat: &Seat, head: Head, mark: Mark, body: impl FnOnce(&mut Vec<u8>)) {
         let mut rest = Vec::new();
         json::identity(&mut rest, seat.person.tenant, seat.person.who, None);
-        let own = seat.device == seat.person.device(0) && seat.person.who.class != Class::Customer;
-        json::source(&mut rest, &seat.spot, &seat.device, if own { "compliant" } else { "" }, Gaps::default());
+        let own = seat.device.id == seat.person.device(0, at).id && seat.person.who.class != Class::Customer;
+        let posture = seat.posture.unwrap_or(if own { "compliant" } else { "" });
+        json::source(&mut rest, &seat.spot, &seat.device, posture, Gaps::default());
         if let Some((id, began)) = &seat.session {
             let lifetime = if seat.person.who.class == Class::Customer { 31 * DAY } else { 12 * HOUR };
-            json::credential(&mut rest, id, "session", *began, Some(began + lifetime), "");
+            json::credential(&mut rest, id, "session", *began, Some(began + lifetime), "", "");
             json::session(&mut rest, id);
         }
         body(&mut rest);
         if mark != Mark::Background {
             self.touch(seat.person.who.id());
         }
-        self.acts.push(Act { at, head, mark, rest });
+        self.push(at, head, mark, rest);
+    }
+
+    fn push(&mut self, at: i64, head: Head, mark: Mark, rest: Vec<u8>) {
+        self.acts.push(Act { at, shipped: None, head, mark, rest });
+    }
+
+    /// What somebody who watches says of an identity: an inventory, an EDR, whoever contains.
+    pub fn control(&mut self, at: i64, kind: &'static str, who: Who, mark: Mark, body: impl FnOnce(&mut Vec<u8>)) {
+        let mut rest = Vec::new();
+        json::identity(&mut rest, self.tenant, who, None);
+        body(&mut rest);
+        if mark != Mark::Background {
+            self.touch(who.id());
+        }
+        self.push(at, fact(kind), mark, rest);
+    }
+
+    /// A request by a person; it fails where its status says so.
+    pub fn ask(&mut self, at: i64, seat: &Seat, request: &Request<'_>, mark: Mark) {
+        self.act(at, seat, outcome_of(request), mark, |out| json::request(out, request));
+    }
+
+    /// Changes something: `change` of these fields.
+    pub fn change(&mut self, at: i64, seat: &Seat, kind: &'static str, fields: &[(&str, &str)], mark: Mark) {
+        self.act(at, seat, success(kind), mark, |out| json::change(out, fields));
+    }
+
+    /// Support changes something of somebody else's.
+    pub fn assist(&mut self, at: i64, seat: &Seat, kind: &'static str, target: Who, fields: &[(&str, &str)], mark: Mark) {
+        self.act(at, seat, success(kind), mark, |out| {
+            json::request(out, &Request { target: Some(target), ..Request::new("POST", "/support/customers/{id}", "customers:write") });
+            if !fields.is_empty() {
+                json::change(out, fields);
+            }
+        });
+    }
+
+    /// Works on a system through the PAM: check-out, start, commands, end. Returns when it is over.
+    pub fn privileged(&mut self, at: i64, seat: &Seat, system: &str, ticket: Option<u64>, steps: &[&'static str], mark: Mark) -> i64 {
+        let mut at = at;
+        let session = format!("x{:010x}", self.random.next() >> 24);
+        for kind in steps {
+            self.act(at, seat, success(kind), mark, |out| json::privileged(out, system, ticket, &session));
+            at += self.seconds(5, 50);
+        }
+        at
     }
 
     /// A failed attempt.
@@ -174,7 +287,7 @@ impl<'f> Scene<'f> {
         json::unknown_identity(&mut rest, self.tenant, id);
         json::source(&mut rest, &seat.spot, &seat.device, "", Gaps::default());
         json::auth(&mut rest, "password", "unknown_identity", &[]);
-        self.acts.push(Act { at, head: failure("auth.login"), mark, rest });
+        self.push(at, failure("auth.login"), mark, rest);
     }
 
     /// A second factor that failed: `mfa_denied` or `mfa_timeout`.
@@ -207,9 +320,7 @@ impl<'f> Scene<'f> {
             let (method, route, scope) = application_route(seat.person.who.class, &mut self.random);
             let object = route.contains("{id}").then(|| self.random.below(60_000));
             let bytes = 300 + self.random.exponential(4_000);
-            self.act(at, seat, success("api.request"), mark, |out| {
-                json::request(out, &json::Request { method, route, status: 200, bytes, object, scope, target: None });
-            });
+            self.ask(at, seat, &Request { bytes, object, ..Request::new(method, route, scope) }, mark);
             at += self.seconds(2, 25);
         }
         at
@@ -249,47 +360,114 @@ impl<'f> Scene<'f> {
         Machine::derive(self.frame, self.who)
     }
 
-    /// A machine where it belongs, with its own key.
+    /// A machine where it belongs, with its own key or a token taken with it.
     pub fn on_its_workload(&self, machine: &Machine) -> Post {
+        let attested = matches!(machine.who.class, Class::Service | Class::Agent);
         Post {
             spot: machine.spot(self.at, 0),
             user_agent: crate::life::machine::user_agent(machine),
-            attested: matches!(machine.who.class, Class::Service | Class::Agent),
-            key: machine.key_id(),
-            issued_at: self.frame.start - machine.key_age_ms,
+            workload: if attested { machine.workload() } else { String::new() },
+            key: if machine.oauth { Key::Fresh } else { self.static_key(machine) },
             machine: machine.clone(),
         }
     }
 
-    /// A program's event.
+    pub fn static_key(&self, machine: &Machine) -> Key {
+        Key::Static(machine.key_id(), self.frame.start - machine.key_age_ms)
+    }
+
+    /// A machine's key or token in the hands of somebody with a server of their own; hard to tell: in another region of the same cloud.
+    pub fn elsewhere(&mut self, machine: &Machine) -> Post {
+        let (place, host) = (self.random.below(34) as usize, self.random.next());
+        let spot = self.by(world::rented(place, host), world::rented(place, host), world::cloud(machine.region + 1, host));
+        let user_agent = self.by("curl/8.11.1", "python-requests/2.32.3", crate::life::machine::user_agent(machine));
+        Post { spot, user_agent, workload: String::new(), ..self.on_its_workload(machine) }
+    }
+
+    /// A program's event, after a token for the hour where it works with such.
     pub fn run(&mut self, at: i64, post: &Post, on_behalf_of: Option<Who>, head: Head, mark: Mark, body: impl FnOnce(&mut Vec<u8>)) {
+        let hour = (post.machine.who, at / HOUR);
+        if post.key == Key::Fresh && head.kind != "auth.token" && !self.tokens.contains(&hour) {
+            self.tokens.push(hour);
+            self.run_once(at - 200, post, on_behalf_of, success("auth.token"), Mark::Background, |out| {
+                json::auth(out, "client_credentials", "", &[]);
+            });
+        }
+        self.run_once(at, post, on_behalf_of, head, mark, body);
+    }
+
+    fn run_once(&mut self, at: i64, post: &Post, on_behalf_of: Option<Who>, head: Head, mark: Mark, body: impl FnOnce(&mut Vec<u8>)) {
+        let machine = &post.machine;
+        let hour = at / HOUR * HOUR;
         let mut rest = Vec::new();
-        json::identity(&mut rest, post.machine.tenant, post.machine.who, on_behalf_of);
-        let (workload, proof) = if post.attested { (post.machine.workload(), "mtls") } else { (String::new(), "") };
-        json::workload_source(&mut rest, &post.spot, post.user_agent, &workload, proof);
-        if !post.key.is_empty() {
-            json::credential(&mut rest, &post.key, "api_key", post.issued_at, None, "");
+        json::identity(&mut rest, machine.tenant, machine.who, on_behalf_of);
+        json::workload_source(&mut rest, &post.spot, post.user_agent, &post.workload, "mtls");
+        let client = machine.vendor.map_or("", |v| VENDORS[v]);
+        match &post.key {
+            Key::Static(id, issued_at) => json::credential(&mut rest, id, "api_key", *issued_at, None, "", client),
+            Key::Fresh => {
+                let id = format!("at-{:012x}", mix(machine.key ^ hour as u64) >> 16);
+                json::credential(&mut rest, &id, "access_token", hour - MINUTE, Some(hour + 2 * HOUR), &machine.key_id(), client);
+            }
+            Key::Token(id, issued, expires) => {
+                json::credential(&mut rest, id, "access_token", *issued, Some(*expires), &machine.key_id(), client);
+            }
         }
         body(&mut rest);
         if mark != Mark::Background {
-            self.touch(post.machine.who.id());
+            self.touch(machine.who.id());
         }
-        self.acts.push(Act { at, head, mark, rest });
+        self.push(at, head, mark, rest);
+    }
+
+    /// A program's request; it fails where its status says so.
+    pub fn request(&mut self, at: i64, post: &Post, request: &Request<'_>, mark: Mark) {
+        self.run(at, post, None, outcome_of(request), mark, |out| json::request(out, request));
+    }
+
+    /// An agent uses a tool on behalf of somebody.
+    pub fn use_tool(&mut self, at: i64, post: &Post, principal: Who, (tool, scope): (&str, &str), task: u64, mark: Mark) {
+        let object = Some(self.random.below(9_000));
+        self.run(at, post, Some(principal), success("api.request"), mark, |out| {
+            json::request(out, &Request { object, ..Request::new("POST", "/tools/{tool}", scope) });
+            json::agent(out, tool, &post.machine, task);
+        });
+    }
+
+    /// An inventory record of the identity that it is about: class and whatever `body` adds to the section.
+    pub fn enlist(&mut self, at: i64, body: &str) {
+        let who = self.who;
+        self.control(at, "inventory.identity", who, Mark::Background, |out| {
+            put!(out, r#","inventory":{{"class":"{}","status":"active"{body}}}"#, who.class.name());
+        });
+    }
+
+    /// A small job at the same hour (UTC) of each of these days ago: `calls` requests on that route.
+    pub fn job(&mut self, post: &Post, days_ago: impl Iterator<Item = i64>, hour: i64, calls: usize, route: usize) {
+        for days in days_ago {
+            let mut at = (self.at - days * DAY) / DAY * DAY + hour * HOUR + self.seconds(0, 20);
+            for _ in 0..calls {
+                self.call(at, post, post.machine.domain, route, Mark::Background);
+                at += self.seconds(1, 4);
+            }
+        }
     }
 
     /// A program's request on one of its domain's routes (the last is the privileged one).
     pub fn call(&mut self, at: i64, post: &Post, domain: usize, route: usize, mark: Mark) {
-        let domain = &crate::identity::DOMAINS[domain % crate::identity::DOMAINS.len()];
+        let domain = &DOMAINS[domain % DOMAINS.len()];
         let (method, route, scope) = domain.routes[route];
         let object = route.contains("{id}").then(|| self.random.below(5_000));
         let bytes = 200 + self.random.exponential(1_500);
-        self.run(at, post, None, success("api.request"), mark, |out| {
-            json::request(out, &json::Request { method, route, status: 200, bytes, object, scope, target: None });
-        });
+        self.request(at, post, &Request { bytes, object, ..Request::new(method, route, scope) }, mark);
     }
 
     /// A number that depends on this instance and on nothing else.
     pub fn token(&mut self) -> u64 {
         mix(self.random.next())
     }
+}
+
+fn outcome_of(request: &Request<'_>) -> Head {
+    if request.status < 400 { success("api.request") } else { failure("api.request") }
 }
