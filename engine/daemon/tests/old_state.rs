@@ -38,7 +38,8 @@ fn shared() -> Shared {
 
 #[test]
 fn every_older_version_that_is_read_has_a_fixture() {
-    for version in OLDEST_READ..STORED_VERSION {
+    let older = std::ops::Range { start: OLDEST_READ, end: STORED_VERSION }; // empty while only the present one is read
+    for version in older {
         assert!(fixture(&format!("state-{version}")).exists(), "keep a directory of version {version}");
     }
 }
