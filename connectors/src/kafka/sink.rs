@@ -340,17 +340,14 @@ impl Sink {
         if error.rdkafka_error_code() == Some(Code::FencedInstanceId) {
             return KafkaFault::Fenced { what: "group.instance.id".into(), reason: format!("{what}: {reason}") };
         }
-        // The broker answers the same to one whose transaction it ended itself, because it stayed open too long.
-        let open = self.begun.elapsed();
-        let overdue = if open > self.sink.transaction_timeout {
-            format!("; or the broker ended this transaction, open for {open:.1?}, for exceeding {:?}", self.sink.transaction_timeout)
-        } else {
-            String::new()
-        };
-        KafkaFault::Fenced {
-            what: format!("transactional.id {}", self.sink.transactional_id),
-            reason: format!("{what}: {reason}{overdue}"),
+        // The broker answers the same to one whose transaction it ended itself, because it stayed open too long: a slow broker is no other
+        // instance, and a new producer mends it. (Were there another instance, it would have taken our `group.instance.id` too.)
+        let (open, most) = (self.begun.elapsed(), self.sink.transaction_timeout);
+        if open > most {
+            let reason = format!("{reason}; the broker ended this transaction, open for {open:.1?}, for exceeding {most:?}");
+            return KafkaFault::of_code(what.to_owned(), error.rdkafka_error_code().unwrap_or(Code::Fail), reason, Recovery::Rotate);
         }
+        KafkaFault::Fenced { what: format!("transactional.id {}", self.sink.transactional_id), reason: format!("{what}: {reason}") }
     }
 
     fn commit_fault(&self, what: &str, error: &KafkaError) -> CommitFault {

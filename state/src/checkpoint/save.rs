@@ -104,8 +104,14 @@ impl Checkpoints {
             Ok(_) => Ok(()),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 // An answer that was lost makes the client put again, and find its own.
-                match self.store.get(&key).await.map_err(self.fault("reading a manifest"))?.bytes().await {
-                    Ok(there) if there == bytes => Ok(()),
+                let there = match self.store.get(&key).await {
+                    Ok(there) => there.bytes().await.ok(),
+                    // Whoever won has been collected since.
+                    Err(object_store::Error::NotFound { .. }) => None,
+                    Err(error) => return Err(self.fault("reading a manifest")(error)),
+                };
+                match there {
+                    Some(there) if there == bytes => Ok(()),
                     _ => Err(CheckpointFault::Raced { of: name(identity), sequence }),
                 }
             }
