@@ -478,9 +478,8 @@ impl Run<'_> {
             OffsetFault::Forward => group::reset(&settings, &group, &log, &ends.iter().map(|(p, to)| (*p, to + 7)).collect::<Vec<_>>())?,
         }
         self.expect_named(match fault {
-            OffsetFault::Deleted => "no committed offset",
-            OffsetFault::Back => "ahead of the committed offset",
-            OffsetFault::Forward => "Set the group's offset to",
+            OffsetFault::Deleted => "offsets-missing:",
+            OffsetFault::Back | OffsetFault::Forward => "offsets-moved:",
         })?;
         // What the message says.
         group::reset(&settings, &group, &log, &ends)?;
@@ -515,7 +514,7 @@ impl Run<'_> {
         group::delete_topics(&settings, &[&raw])?;
         create_replicated(&settings, &raw, partitions, self.kafka.replication());
         // With a topic a broker deletes what was committed of it.
-        self.expect_named("no committed offset")?;
+        self.expect_named("offsets-missing:")?;
         group::reset(&settings, &group, &raw, &(0..partitions).map(|partition| (partition, 0)).collect::<Vec<_>>())?;
         drop(held);
         pods.into_iter().try_for_each(|pod| self.fleet.start(pod, None))

@@ -178,6 +178,7 @@ fn alone(random: &mut Random) -> Vec<Fault> {
         Fault::Weather { weather: Weather::Slow(200_000), ms: 5_000 },
         Fault::StateFull { pod: 0 },
         Fault::StateDeleted { pod: 0 },
+        Fault::StateDamaged { pod: 0 },
         Fault::BrokerFull { ms: 2_000 },
         Fault::Scale,
         Fault::Restart { pod: 1 },
@@ -213,6 +214,7 @@ fn mixed(random: &mut Random, pods: u64) -> Fault {
             let weather = *random.pick(&[Weather::Cut, Weather::Silent, Weather::HalfOpen, Weather::Delay(100), Weather::Slow(300_000)]);
             Fault::Weather { weather, ms: random.within(500..5_000) }
         }
+        11 if random.once_in(2) => Fault::StateDamaged { pod },
         11 => Fault::StateDeleted { pod },
         12 => Fault::Storm { rounds: random.within(2..5) },
         13 => Fault::Twin { pod },

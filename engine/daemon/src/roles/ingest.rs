@@ -118,7 +118,7 @@ impl IngestRole {
         // Asked again: another worker may have committed its first batch just now.
         if is_new()? && self.has_ingested()? && is_new()? {
             bail!(NeedsOperator(format!(
-                "the group has no committed offset for any input, but {} holds their events: the group's offsets were deleted (with an input topic they are, too), have expired, or the group was renamed. \
+                "offsets-missing: the group has no committed offset for any input, but {} holds their events: the group's offsets were deleted (with an input topic they are, too), have expired, or the group was renamed. \
                  Restore them with `kafka-consumer-groups --reset-offsets --to-offset N` (N = one past the `origin` of the last event of each input partition); \
                  of an input topic that was made anew, `--to-earliest`; or choose a new topics.prefix to begin anew",
                 self.settings.topics.events
