@@ -32,6 +32,7 @@ pub fn judge(policy: &Policy, traffic: &Traffic) -> anyhow::Result<Vec<Figures>>
         truth.saw(&event.id, event.time);
         population.saw(&event);
         engine.see(&event, &mut findings, &mut containments);
+        findings.iter().for_each(|finding| ingest.reputation(finding));
         scores[0].take(&truth, findings.drain(..));
         scores[0].contain(&truth, containments.drain(..));
         if event.kind.is_control() {

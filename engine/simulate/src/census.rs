@@ -27,6 +27,8 @@ pub struct Census {
     pub counts: [u32; Class::COUNT],
     /// Events of all their lives.
     pub events: u64,
+    /// Whose ordinary life a scenario suspends: they stand in nobody else's crowd, or somebody who has left would queue at a kiosk.
+    pub away: Vec<Who>,
 }
 
 /// Events of one life, without those of visits that begin in `pause`.

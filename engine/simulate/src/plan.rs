@@ -92,6 +92,9 @@ impl Plan {
         // A small population may have nobody suitable left: somebody suitable joins it.
         let (who, at) = found.unwrap_or_else(|| self.recruit(random, taken, scenario));
         taken.push(who);
+        if scenario.absence.is_some() {
+            self.census.away.push(who);
+        }
         self.instances.push(Instance { scenario: index, difficulty, who, at, number, begins: at });
     }
 

@@ -148,7 +148,8 @@ impl<'f> Scene<'f> {
         let mut found: Vec<Person> = Vec::new();
         for _ in 0..most * 40 {
             let other = Person::derive(self.frame, Who { class, number: self.random.below(count) as u32 });
-            let stays = other.tenant == self.tenant && other.trip.is_none() && other.joins.is_none();
+            let stays =
+                other.tenant == self.tenant && other.trip.is_none() && other.joins.is_none() && !self.census.away.contains(&other.who);
             if stays && other.who != self.who && suits(&other) && found.iter().all(|p| p.who != other.who) {
                 found.push(other);
             }
