@@ -6,11 +6,19 @@ use portcullis_core::event::{Auth, Change, Credential, Request, Session, Source,
 use portcullis_core::text::Text;
 use std::net::IpAddr;
 
-/// An address that says where something came from: valid, and not `0.0.0.0` or `::`. Scrambled ones (`075.050.255.67`) are none.
+/// An address that says where something came from: not `0.0.0.0` or `::`. What only looks like one (`075.050.255.67`) is kept as it stands: it
+/// teaches nothing about a source, and is counted.
 pub fn ip<'a>(json: &Json<'a>) -> Option<Text<'a>> {
     let text = json.text()?;
-    let address: IpAddr = text.parse().ok()?;
-    (!address.is_unspecified()).then_some(text)
+    match text.parse::<IpAddr>() {
+        Ok(address) => (!address.is_unspecified()).then_some(text),
+        Err(_) => looks_like_an_address(&text).then_some(text),
+    }
+}
+
+fn looks_like_an_address(text: &str) -> bool {
+    let separators = text.bytes().filter(|b| matches!(b, b'.' | b':')).count();
+    separators >= 2 && text.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'))
 }
 
 /// Sets where AWS says a request came from: an address, or the service that made it on somebody's behalf.
@@ -91,8 +99,12 @@ mod tests {
     fn only_addresses_are_addresses() {
         assert_eq!(ip(&text("205.8.181.128")).as_deref(), Some("205.8.181.128"));
         assert_eq!(ip(&text("2001:db8::1")).as_deref(), Some("2001:db8::1"));
-        for none in ["075.050.255.67", "AWS Internal", "ecs.amazonaws.com", "", "0.0.0.0", "300.1.1.1"] {
+        for none in ["AWS Internal", "ecs.amazonaws.com", "", "0.0.0.0", "::", "unknown", "b.c"] {
             assert_eq!(ip(&text(none)), None, "{none}");
+        }
+        // Kept, so that they are seen and counted.
+        for scrambled in ["075.050.255.67", "300.1.1.1"] {
+            assert_eq!(ip(&text(scrambled)).as_deref(), Some(scrambled));
         }
     }
 
@@ -104,7 +116,7 @@ mod tests {
         assert_eq!(source.workload_proof, Some(WorkloadProof::Cloud));
         let mut scrambled = Source::default();
         aws_source(&mut scrambled, &text("075.050.255.67"));
-        assert_eq!(scrambled, Source::default());
+        assert_eq!((scrambled.ip.as_deref(), scrambled.workload), (Some("075.050.255.67"), None));
     }
 
     #[test]

@@ -289,8 +289,8 @@ impl Sink {
                 Some(Recovery::Fenced) => return Err(CommitFault::Fenced(fault)),
                 // librdkafka resumes the same EndTxn when it is called again.
                 Some(Recovery::Retry) if began.elapsed() < COMMIT_MAX => std::thread::sleep(STEP),
-                // Only an error that leaves the transaction to be aborted says that it has not been committed.
-                _ if requires_abort => return Err(CommitFault::NotCommitted { reason: fault }),
+                // Only an error that leaves the transaction to be aborted, or was, says that it has not been committed.
+                _ if requires_abort || self.was_ended_for_its_age(&error) => return Err(CommitFault::NotCommitted { reason: fault }),
                 _ => return Err(CommitFault::Unknown { reason: fault }),
             }
         }
@@ -340,14 +340,20 @@ impl Sink {
         if error.rdkafka_error_code() == Some(Code::FencedInstanceId) {
             return KafkaFault::Fenced { what: "group.instance.id".into(), reason: format!("{what}: {reason}") };
         }
-        // The broker answers the same to one whose transaction it ended itself, because it stayed open too long: a slow broker is no other
-        // instance, and a new producer mends it. (Were there another instance, it would have taken our `group.instance.id` too.)
-        let (open, most) = (self.begun.elapsed(), self.sink.transaction_timeout);
-        if open > most {
+        if self.was_ended_for_its_age(error) {
+            let (open, most) = (self.begun.elapsed(), self.sink.transaction_timeout);
             let reason = format!("{reason}; the broker ended this transaction, open for {open:.1?}, for exceeding {most:?}");
             return KafkaFault::of_code(what.to_owned(), error.rdkafka_error_code().unwrap_or(Code::Fail), reason, Recovery::Rotate);
         }
         KafkaFault::Fenced { what: format!("transactional.id {}", self.sink.transactional_id), reason: format!("{what}: {reason}") }
+    }
+
+    /// The broker answers "fenced" to one whose transaction it ended itself, too, because it stayed open too long: a slow broker is no other
+    /// instance, and a new producer mends it. (Were there another instance, it would have taken our `group.instance.id` as well.)
+    fn was_ended_for_its_age(&self, error: &KafkaError) -> bool {
+        matches!(KafkaFault::of("", error), KafkaFault::Fenced { .. })
+            && error.rdkafka_error_code() != Some(Code::FencedInstanceId)
+            && self.begun.elapsed() > self.sink.transaction_timeout
     }
 
     fn commit_fault(&self, what: &str, error: &KafkaError) -> CommitFault {

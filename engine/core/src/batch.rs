@@ -91,19 +91,19 @@ pub fn apply<S: Shelf<Value = Profile>>(
 
     // decide
     let mut log_time = state.log_time;
-    for (entry, seen) in entries.iter().zip(seen) {
+    for (entry, seen) in entries.iter().zip(&mut seen) {
         log_time = log_time.max(entry.position.appended_at);
         fire_timers(policy, topic, shelf, log_time, entry.position, out)?;
         let Some((slot, subject, event, observation, sample)) = seen else { continue };
         let ground = Ground { policy, topic, position: entry.position, log_time };
-        let profile = shelf.value(slot);
+        let profile = shelf.value(*slot);
         let before = profile.risk.due;
-        decide::decide(&ground, subject, profile, event, observation, out);
+        decide::decide(&ground, *subject, profile, event, observation, out);
         let due = profile.risk.due;
         if due != before {
-            shelf.set_timer(slot, due);
+            shelf.set_timer(*slot, due);
         }
-        out.extend(sample.map(|s| Output::ToGate(Control::Sample(s))));
+        out.extend(sample.take().map(|s| Output::ToGate(Control::Sample(s))));
     }
     state.log_time = log_time;
     Ok(counts)

@@ -43,7 +43,7 @@ pub fn decide(
     subject: SubjectRef<'_>,
     profile: &mut Profile,
     event: &Event<'_>,
-    mut seen: Observation,
+    seen: &mut Observation,
     out: &mut Vec<Output>,
 ) {
     profile.begin_decide(subject.kind, ground.log_time);
@@ -51,7 +51,7 @@ pub fn decide(
         return;
     }
     let risk = &mut profile.risk;
-    take_facts(risk, subject.kind, event, &seen);
+    take_facts(risk, subject.kind, event, seen);
     risk.advance(seen.row.now, ground.log_time);
     let speaks_against = seen.spoke.iter().any(|s| s.evidence.weight > Centibans::ZERO);
     if !risk.evidence.is_empty() {
@@ -91,7 +91,7 @@ pub fn decide(
     }
     // What is asked never depends on what is emitted: a second session of the same thief is worth a verdict too.
     if is_due(policy.emit, risk, &sum, level, ground.log_time) || propose::anything_new(policy, subject, risk, &sum, level, event) {
-        let mut verdict = verdict(ground, subject, risk, &sum, prior, level, Some(event), seen.errors);
+        let mut verdict = verdict(ground, subject, risk, &sum, prior, level, Some(event), std::mem::take(&mut seen.errors));
         verdict.actor.automation = f64::from(seen.row.rhythm.automation_permille()) / 1_000.0;
         if level > Level::Low {
             propose::propose(ground, subject, risk, &sum, &verdict, event, out);

@@ -23,6 +23,7 @@ pub enum Order {
     AsIs,
 }
 
+const SUMMARY: &str = "summary.json";
 /// Bytes of a dead letter that are kept.
 const DEAD_LETTER_BYTES_MAX: usize = 64 << 10;
 /// Bytes of records in one batch at most.
@@ -223,6 +224,13 @@ impl OutputFiles {
             None => To::Stdout(io::BufWriter::with_capacity(64 << 10, io::stdout())),
             Some(dir) => {
                 std::fs::create_dir_all(dir).with_context(|| format!("making the output folder {}", dir.display()))?;
+                // That of an earlier run would stand beside the files of one that failed.
+                let summary = dir.join(SUMMARY);
+                if let Err(error) = std::fs::remove_file(&summary)
+                    && error.kind() != io::ErrorKind::NotFound
+                {
+                    return Err(error).with_context(|| format!("removing {}", summary.display()));
+                }
                 let file = |name: &str| LineFile::create(&dir.join(name)).with_context(|| format!("making {}", dir.join(name).display()));
                 To::Folder {
                     dir: dir.to_owned(),
@@ -299,7 +307,7 @@ impl OutputFiles {
                 for file in [verdicts, containment, decisions, dead_letters] {
                     file.flush().with_context(|| format!("writing {}", file.path().display()))?;
                 }
-                let path = dir.join("summary.json");
+                let path = dir.join(SUMMARY);
                 std::fs::write(&path, serde_json::to_vec_pretty(summary)?).with_context(|| format!("writing {}", path.display()))?;
             }
         }

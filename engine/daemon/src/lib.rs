@@ -17,6 +17,7 @@ pub mod partition;
 pub mod progress;
 pub mod report;
 pub mod roles;
+pub mod say;
 pub mod shelf;
 pub mod signals_page;
 pub mod status;

@@ -1,5 +1,6 @@
 //! Incidents as lines of text, as they open or get worse: who, what happened, why in decibans, what was asked for. 100 columns.
 
+use crate::say::steers;
 use portcullis_core::containment::{ContainmentDecision, ContainmentRequest, DecisionEnd};
 use portcullis_core::record::Output;
 use portcullis_core::verdict::{Level, Verdict};
@@ -174,9 +175,7 @@ pub fn words(name: &str) -> String {
 
 /// At most `columns` characters, on one line. Names come from logs: what would steer a terminal is shown as a replacement character.
 pub fn fit(text: &str, columns: usize) -> String {
-    let is_unsafe =
-        |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-    let mut chars = text.chars().map(|c| if is_unsafe(c) { '\u{fffd}' } else { c });
+    let mut chars = text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c });
     let mut fitted: String = chars.by_ref().take(columns).collect();
     if chars.next().is_some() {
         fitted.pop();

@@ -86,7 +86,7 @@ pub struct JournalEnd {
 
 /// Records that go through the three passes together, however many a batch has: what the first pass learns of them should still be in the
 /// processor's cache in the third.
-const JUDGED_AT_ONCE: usize = 512;
+const JUDGED_AT_ONCE: usize = 128;
 
 /// A record of the events log, with what it holds borrowed.
 #[derive(Clone, Copy, Debug)]

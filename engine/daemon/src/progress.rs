@@ -1,5 +1,6 @@
 //! A progress bar on a terminal: events, events a second, verdicts by level, time left. Nothing elsewhere.
 
+use crate::say::say;
 use crate::summary::Summary;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use portcullis_core::verdict::Level;
@@ -46,8 +47,8 @@ impl Progress {
     /// Writes a line above the bar.
     pub fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| println!("{text}")),
-            None => println!("{text}"),
+            Some(bar) => bar.suspend(|| say!("{text}")),
+            None => say!("{text}"),
         }
     }
 

@@ -86,3 +86,32 @@ fn nothing_is_written_over_before_the_inputs_are_known_to_be_there() {
     assert_eq!(score(&dir.path().join("nosuch.ndjson")), (Some(1), first.clone()));
     assert_eq!(score(&out.join("verdicts.ndjson")), (Some(64), first));
 }
+
+#[test]
+fn a_full_standard_output_is_an_error_and_no_panic() {
+    for args in [&["policy", "show"][..], &["config", "schema"], &["simulate", "--list"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let done = Command::new(env!("CARGO_BIN_EXE_portcullis")).args(args).stdout(full).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("writing to standard output: No space left") && !said.contains("panicked"), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_run_that_fails_leaves_no_summary_of_another_and_names_from_a_log_steer_no_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, events) = (dir.path().join("out"), dir.path().join("events.ndjson"));
+    let out_text = out.to_str().unwrap();
+    std::fs::write(&events, "{\"time\":1760000000000,\"type\":\"auth.login\",\"identity\":{\"id\":\"a\\u001b[31mRED\\nx\"}}\n").unwrap();
+    stdout(&portcullis(&["score", events.to_str().unwrap(), "--emit", "all", "--out", out_text]));
+    let explained = stdout(&portcullis(&["explain", "a\u{1b}[31mRED\nx", "--in", out_text]));
+    assert!(explained.contains("identity a\u{fffd}[31mRED\u{fffd}x") && !explained.contains('\u{1b}'), "{explained}");
+
+    assert!(out.join("summary.json").exists());
+    std::fs::remove_file(out.join("verdicts.ndjson")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", out.join("verdicts.ndjson")).unwrap();
+    let failed = portcullis(&["score", events.to_str().unwrap(), "--emit", "all", "--out", out_text]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(!out.join("summary.json").exists(), "of the run before");
+}

@@ -401,7 +401,8 @@ impl Run<'_> {
         let mut seen = (rebalances(self), Instant::now());
         let calm = self.until(NAMED_MAX, |run| {
             let now = rebalances(run);
-            if now != seen.0 || now.contains(&0) {
+            // With fewer partitions than workers a pod may have none of them.
+            if now != seen.0 || now.iter().sum::<usize>() == 0 {
                 seen = (now, Instant::now());
             }
             Ok(seen.1.elapsed() > Duration::from_secs(3))
@@ -486,10 +487,13 @@ impl Run<'_> {
         pods.into_iter().try_for_each(|pod| self.fleet.start(pod, None))
     }
 
-    /// Starts all pods until one ends and says this; then stops them.
+    /// Starts all pods until one says this, as it ends or of a partition that it has stopped; then stops them.
     fn expect_named(&mut self, wanted: &str) -> anyhow::Result<()> {
         let pods = self.fleet.all();
-        let named = |run: &Self| run.fleet.pods.iter().flat_map(|pod| &pod.endings).any(|ending| ending.contains(wanted));
+        let named = |run: &Self| {
+            let ended = run.fleet.pods.iter().flat_map(|pod| &pod.endings).any(|ending| ending.contains(wanted));
+            ended || run.fleet.all().into_iter().any(|pod| run.fleet.log(pod).contains(wanted))
+        };
         for pod in &pods {
             self.fleet.start(*pod, None)?;
         }

@@ -7,6 +7,7 @@ use crate::checkpointer::checkpoints_of;
 use crate::config::Config;
 use crate::partition::identity_of;
 use crate::roles::Topics;
+use crate::say::say;
 use anyhow::Context;
 use portcullis_core::time::Time;
 use portcullis_state::PartitionIdentity;
@@ -109,9 +110,9 @@ fn list(args: &Args) -> Result<(), Failure> {
     for identity in &identities {
         let all = store.list(identity)?;
         if all.is_empty() {
-            println!("{}[{}]  none", identity.log, identity.partition);
+            say!("{}[{}]  none", identity.log, identity.partition);
         }
-        all.iter().for_each(|stored| println!("{}", line(identity, stored)));
+        all.iter().for_each(|stored| say!("{}", line(identity, stored)));
     }
     Ok(())
 }
@@ -126,16 +127,16 @@ fn verify(args: &Args) -> Result<(), Failure> {
             match verified.damage {
                 None => {
                     whole += 1;
-                    println!("whole    {line}");
+                    say!("whole    {line}");
                 }
                 Some(damage) => {
                     damaged += 1;
-                    println!("damaged  {line}: {damage}");
+                    say!("damaged  {line}: {damage}");
                 }
             }
         }
     }
-    println!("{whole} whole, {damaged} damaged");
+    say!("{whole} whole, {damaged} damaged");
     match damaged {
         0 => Ok(()),
         _ => Err(Failure::Failed(anyhow::anyhow!(
@@ -156,7 +157,7 @@ fn restore(args: &RestoreArgs) -> Result<(), Failure> {
     let identity = identities.first().context("no partition")?;
     let restored = store.restore(identity, 0..args.at_most.map_or(i64::MAX, |most| most.saturating_add(1)), &args.into, &stop)?;
     for passed in &restored.passed_over {
-        println!("passed over {}: {}", passed.sequence, passed.why);
+        say!("passed over {}: {}", passed.sequence, passed.why);
     }
     let Some((sequence, manifest)) = restored.from else {
         return Err(Failure::Failed(anyhow::anyhow!(
@@ -168,7 +169,7 @@ fn restore(args: &RestoreArgs) -> Result<(), Failure> {
     };
     let role = if args.args.role == Owner::Score { "score" } else { "gate" };
     let place = config.state.directory.join(format!("{role}-{}", identity.partition));
-    println!(
+    say!(
         "checkpoint {sequence} at position {} is in {}; to use it, stop the service and put it in the place of {}",
         manifest.position,
         args.into.display(),

@@ -5,6 +5,7 @@ use crate::files::{Order, OutputFiles};
 use crate::live::{COLUMNS, Colour, Live, fit, words};
 use crate::progress::Progress;
 use crate::report::{self, DecisionLine, LabelOutcome, ReportInput, SubjectReport};
+use crate::say::{say, say_on};
 use crate::summary::Summary;
 use crate::truth::{self, EventTimes, Kind, Label, Outcome};
 use anyhow::Context;
@@ -47,11 +48,11 @@ const PAUSES_MAX: usize = 80;
 pub fn run(args: Args) -> Result<(), Failure> {
     let stop = score::stop_on_signal()?;
     let colour = Colour::of_stdout();
-    println!("{}", colour.strong(&format!("An organisation of people, services and agents, seed {}:", args.seed)));
+    say!("{}", colour.strong(&format!("An organisation of people, services and agents, seed {}:", args.seed)));
     let settings = Settings { seed: args.seed, events: args.events, ..Settings::default() };
     let simulation = Simulation::new(settings).map_err(|e| Failure::Usage(e.to_string()))?;
     let written = simulation.write_to(&args.out, |_| ())?;
-    println!("{} events over four weeks in {}\n", written.lines, written.events.display());
+    say!("{} events over four weeks in {}\n", written.lines, written.events.display());
 
     let mut story = Story::default();
     let summary = watch(&args, &written.events, &stop, colour, &mut story)?;
@@ -61,7 +62,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let labels = read_labels(&written.labels)?;
     let times = times_of(&labels, &written.events)?;
     let outcomes: Vec<Outcome> = labels.iter().map(|label| truth::outcome(label, &story.verdicts, &times)).collect();
-    print!("{}", table(&labels, &outcomes, colour));
+    say_on!("{}", table(&labels, &outcomes, colour));
 
     let page = args.out.join("report.html");
     let from = format!(
@@ -77,12 +78,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
         true => "pauses included".to_owned(),
         false => format!("{:.0} a second, judged on one thread", summary.events_per_second),
     };
-    println!("{} events in {:.1} s ({pace}); {} verdicts, {} requests", summary.read, summary.seconds, summary.verdicts, summary.requests);
-    println!("\nThe report, one file that needs nothing else:   {}", page.display());
+    say!("{} events in {:.1} s ({pace}); {} verdicts, {} requests", summary.read, summary.seconds, summary.verdicts, summary.requests);
+    say!("\nThe report, one file that needs nothing else:   {}", page.display());
     if let Some(name) = interesting {
         // As it was called, so that the line can be copied even where it is not installed.
         let program = std::env::args().next().unwrap_or_else(|| "portcullis".to_owned());
-        println!("Why, in sums that you can add by hand:          {program} explain {} --in {}", name.id, args.out.display());
+        say!("Why, in sums that you can add by hand:          {program} explain {} --in {}", name.id, args.out.display());
     }
     Ok(())
 }

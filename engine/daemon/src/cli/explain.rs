@@ -1,10 +1,12 @@
 //! `portcullis explain`: why, from an output folder, in sums that a person can add.
 
 use super::Failure;
+use crate::say::{harmless, say_on, steers};
 use anyhow::{Context, bail};
 use portcullis_core::containment::{ContainmentDecision, ContainmentRequest};
 use portcullis_core::verdict::{Level, Verdict};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fmt::Write;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -22,7 +24,7 @@ pub struct Args {
 const HISTORY_MAX: usize = 20;
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    print!("{}", explain(&args.what, &args.dir)?);
+    say_on!("{}", explain(&harmless(&args.what), &args.dir)?);
     Ok(())
 }
 
@@ -56,6 +58,16 @@ pub fn explain(what: &str, dir: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// Names come from logs: what would steer a terminal, or forge a line, is shown as a replacement character.
+fn disarm(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains(steers) => *text = harmless(text),
+        Value::Array(items) => items.iter_mut().for_each(disarm),
+        Value::Object(fields) => fields.values_mut().for_each(disarm),
+        _ => {}
+    }
+}
+
 /// The lines of a file that `keep` keeps.
 fn lines<T: DeserializeOwned>(path: &Path, keep: impl Fn(&T) -> bool) -> anyhow::Result<Vec<T>> {
     let file = std::fs::File::open(path)
@@ -63,7 +75,12 @@ fn lines<T: DeserializeOwned>(path: &Path, keep: impl Fn(&T) -> bool) -> anyhow:
     let mut kept = Vec::new();
     for (i, line) in BufReader::new(file).lines().enumerate() {
         let line = line.with_context(|| format!("reading {}", path.display()))?;
-        let item: T = serde_json::from_str(&line).with_context(|| format!("{} line {}", path.display(), i + 1))?;
+        let read = || -> serde_json::Result<T> {
+            let mut value: Value = serde_json::from_str(&line)?;
+            disarm(&mut value);
+            serde_json::from_value(value)
+        };
+        let item = read().with_context(|| format!("{} line {}", path.display(), i + 1))?;
         if keep(&item) {
             kept.push(item);
         }

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::jws::Signer;
+use crate::say::say;
 use std::path::PathBuf;
 
 #[derive(clap::Subcommand)]
@@ -23,6 +24,6 @@ pub fn run(command: GateCommand) -> Result<(), Failure> {
         GateCommand::Keygen { out } => Signer::generate(out)?,
         GateCommand::Jwks { key } => Signer::open(key, "", "")?,
     };
-    println!("{:#}", signer.jwks());
+    say!("{:#}", signer.jwks());
     Ok(())
 }

@@ -6,6 +6,7 @@ use super::score::stop_on_signal;
 use crate::keyed_log::{Line, event_record_json, gate_record_json};
 use crate::line_file::LineFile;
 use crate::roles::Topics;
+use crate::say::say;
 use anyhow::Context;
 use portcullis_connectors::kafka::{Reader, RecordRef, Start, TopicPartition};
 use portcullis_core::time::Time;
@@ -83,7 +84,7 @@ pub fn run(command: LogCommand) -> Result<(), Failure> {
         }
     }
     file.flush().with_context(|| format!("writing {}", args.out.display()))?;
-    println!("{records} records in {}", args.out.display());
+    say!("{records} records in {}", args.out.display());
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use super::run::{CONNECT_MAX, kafka_of};
 use crate::active_policy::policy_record;
 use crate::config::Config;
 use crate::roles::{Topics, wall_clock};
+use crate::say::{say, say_on};
 use anyhow::Context;
 use portcullis_connectors::kafka::{Reader, Sink, SinkSettings, Start, TopicPartition, connect_check};
 use portcullis_core::policy::effective::effective;
@@ -108,7 +109,7 @@ pub fn run(command: PolicyCommand) -> Result<(), Failure> {
     match command {
         PolicyCommand::Check { file } => {
             let (policy, _) = read(&file)?;
-            println!(
+            say!(
                 "{}: version {}, {} playbooks, no fault; digest {}",
                 file.display(),
                 policy.version,
@@ -118,15 +119,15 @@ pub fn run(command: PolicyCommand) -> Result<(), Failure> {
         }
         PolicyCommand::Apply { file, config, author, no_environment } => {
             let config = super::validate::load(&config, no_environment)?;
-            println!("{}", apply_file(&config, &file, &author)?);
+            say!("{}", apply_file(&config, &file, &author)?);
         }
-        PolicyCommand::Signals => print!("{}", crate::signals_page::signals_page()),
+        PolicyCommand::Signals => say_on!("{}", crate::signals_page::signals_page()),
         PolicyCommand::Show { file, effective: all } => {
             let (policy, text) = match &file {
                 Some(file) => read(file)?,
                 None => (Policy::default_policy(), parse::DEFAULT_TEXT.to_owned()),
             };
-            print!("{}", if all { effective(&policy) } else { text });
+            say_on!("{}", if all { effective(&policy) } else { text });
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! `portcullis simulate`: labelled traffic of a simulated organisation.
 
 use super::Failure;
+use crate::say::say;
 use portcullis_simulate::{SCENARIOS, Settings, Simulation};
 use std::path::PathBuf;
 
@@ -29,7 +30,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<(), Failure> {
     if args.list {
         for scenario in SCENARIOS {
-            println!("{:<28} {:<10} {}", scenario.name, format!("{:?}", scenario.kind).to_lowercase(), scenario.doc);
+            say!("{:<28} {:<10} {}", scenario.name, format!("{:?}", scenario.kind).to_lowercase(), scenario.doc);
         }
         return Ok(());
     }
@@ -43,6 +44,6 @@ pub fn run(args: Args) -> Result<(), Failure> {
     };
     let simulation = Simulation::new(settings).map_err(|e| Failure::Usage(e.to_string()))?;
     let written = simulation.write_to(out, |_| ())?;
-    println!("{} lines in {}, {} labels in {}", written.lines, written.events.display(), written.label_count, written.labels.display());
+    say!("{} lines in {}, {} labels in {}", written.lines, written.events.display(), written.label_count, written.labels.display());
     Ok(())
 }

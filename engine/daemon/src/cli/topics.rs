@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::run::{kafka_of, plan_of};
+use crate::say::say;
 use portcullis_connectors::kafka::topics::{self, Owner};
 use std::path::PathBuf;
 
@@ -28,28 +29,28 @@ pub fn run(command: TopicsCommand) -> Result<(), Failure> {
         TopicsCommand::Plan(args) => {
             let config = super::validate::load(&args.config, args.no_environment)?;
             for topic in plan_of(&config) {
-                println!("{}: {}", topic.name, topic.purpose);
+                say!("{}: {}", topic.name, topic.purpose);
                 if topic.owner == Owner::Others {
-                    println!("  made by whoever fills it; only read here\n");
+                    say!("  made by whoever fills it; only read here\n");
                     continue;
                 }
-                println!("  {} partitions, {} replicas", topic.partitions, topic.replication);
+                say!("  {} partitions, {} replicas", topic.partitions, topic.replication);
                 for setting in &topic.settings {
-                    println!("  {}={}: {}", setting.name, setting.value, setting.why);
+                    say!("  {}={}: {}", setting.name, setting.value, setting.why);
                 }
-                println!("  {}\n", topics::create_command(&topic, &config.kafka.bootstrap_servers));
+                say!("  {}\n", topics::create_command(&topic, &config.kafka.bootstrap_servers));
             }
-            println!("On every broker, so that a crash delays readers by a second and not by ten: {}", topics::BROKER_ADVICE);
+            say!("On every broker, so that a crash delays readers by a second and not by ten: {}", topics::BROKER_ADVICE);
         }
         TopicsCommand::Apply(args) => {
             let config = super::validate::load(&args.config, args.no_environment)?;
             let applied = topics::apply(&kafka_of(&config), &plan_of(&config))?;
             match applied.created.is_empty() {
-                true => println!("every topic of ours is there"),
-                false => println!("created {}", applied.created.join(", ")),
+                true => say!("every topic of ours is there"),
+                false => say!("created {}", applied.created.join(", ")),
             }
             for difference in applied.remaining {
-                println!("{difference}");
+                say!("{difference}");
             }
         }
     }

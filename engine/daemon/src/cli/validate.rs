@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::config::{self, Config};
+use crate::say::{say, say_on};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -33,14 +34,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
     if let Some(policy) = &config.policy.file {
         super::policy::read(policy)?;
     }
-    println!("{} is valid", args.config.display());
+    say!("{} is valid", args.config.display());
     Ok(())
 }
 
 pub fn config(command: ConfigCommand) -> Result<(), Failure> {
     match command {
-        ConfigCommand::Schema => println!("{}", serde_json::to_string_pretty(&config::schema())?),
-        ConfigCommand::Show(args) => print!("{}", load(&args.config, args.no_environment)?.effective()),
+        ConfigCommand::Schema => say!("{}", serde_json::to_string_pretty(&config::schema())?),
+        ConfigCommand::Show(args) => say_on!("{}", load(&args.config, args.no_environment)?.effective()),
     }
     Ok(())
 }
