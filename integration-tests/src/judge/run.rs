@@ -486,10 +486,13 @@ impl Run<'_> {
         pods.into_iter().try_for_each(|pod| self.fleet.start(pod, None))
     }
 
-    /// Starts all pods until one ends and says this; then stops them.
+    /// Starts all pods until one says this, for its last word or while it goes on with other partitions; then kills them.
     fn expect_named(&mut self, wanted: &str) -> anyhow::Result<()> {
         let pods = self.fleet.all();
-        let named = |run: &Self| run.fleet.pods.iter().flat_map(|pod| &pod.endings).any(|ending| ending.contains(wanted));
+        let named = |run: &Self| {
+            let ended = run.fleet.pods.iter().flat_map(|pod| &pod.endings).any(|ending| ending.contains(wanted));
+            ended || run.fleet.all().into_iter().any(|pod| run.fleet.log(pod).contains(wanted))
+        };
         for pod in &pods {
             self.fleet.start(*pod, None)?;
         }
