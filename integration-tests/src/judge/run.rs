@@ -401,8 +401,7 @@ impl Run<'_> {
         let mut seen = (rebalances(self), Instant::now());
         let calm = self.until(NAMED_MAX, |run| {
             let now = rebalances(run);
-            // With fewer partitions than workers a pod may have none of them.
-            if now != seen.0 || now.iter().sum::<usize>() == 0 {
+            if now != seen.0 || now.contains(&0) {
                 seen = (now, Instant::now());
             }
             Ok(seen.1.elapsed() > Duration::from_secs(3))
@@ -487,7 +486,7 @@ impl Run<'_> {
         pods.into_iter().try_for_each(|pod| self.fleet.start(pod, None))
     }
 
-    /// Starts all pods until one says this, as it ends or of a partition that it has stopped; then stops them.
+    /// Starts all pods until one says this, for its last word or while it goes on with other partitions; then kills them.
     fn expect_named(&mut self, wanted: &str) -> anyhow::Result<()> {
         let pods = self.fleet.all();
         let named = |run: &Self| {

@@ -258,11 +258,16 @@ impl Schedule {
             Ground::One
         };
         let workload = Plan::draw(random);
+        let (mut partitions, mut workers) = (random.within(1..5) as i32, random.within(1..3));
+        if is(|fault| matches!(fault, Fault::Restart { .. })) {
+            // Each has one of each log, and so something that could move.
+            (partitions, workers) = (3, 1);
+        }
         Schedule {
             ground,
             pods,
-            partitions: random.within(1..5) as i32,
-            workers: random.within(1..3),
+            partitions,
+            workers,
             transaction_records: *random.pick(&[50, 200, 1_000, 5_000]),
             emit: [*random.pick(&["changes", "floor", "all"]), *random.pick(&["changes", "floor", "all"])],
             policy_after: random.within(1..workload.pieces as u64) as usize,
