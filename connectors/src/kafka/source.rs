@@ -49,6 +49,9 @@ pub struct SourceSettings {
 }
 
 impl SourceSettings {
+    /// Of a member of ours.
+    pub const SESSION: Duration = Duration::from_secs(10);
+
     /// A member of `group` that reads our own logs: static, errors instead of skips, a session of 10 s.
     pub fn new(group: impl Into<String>, instance: impl Into<String>, topics: &[&str]) -> Self {
         Self {
@@ -56,7 +59,7 @@ impl SourceSettings {
             instance: Some(instance.into()),
             topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
             offset_reset: OffsetReset::Error,
-            session_timeout: Duration::from_secs(10),
+            session_timeout: Self::SESSION,
         }
     }
 }
@@ -381,6 +384,14 @@ impl Source {
                 &rdkafka::error::KafkaError::Global(rdkafka::types::RDKafkaErrorCode::OperationTimedOut),
             )
         })
+    }
+
+    pub(super) fn consumer(&self) -> &BaseConsumer<ConsumerEvents> {
+        &self.fetcher.consumer
+    }
+
+    pub(super) fn group(&self) -> &str {
+        &self.source.group
     }
 
     pub(super) fn assignment_lost(&self) -> bool {

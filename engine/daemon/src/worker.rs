@@ -13,7 +13,7 @@ use crate::telemetry;
 use anyhow::Context;
 use portcullis_connectors::failpoint::{self, Point};
 use portcullis_connectors::kafka::{
-    Batch, CommitFault, KafkaFault, Recovery, Settings, Sink, SinkSettings, Source, SourceSettings, TopicPartition,
+    Batch, CommitFault, KafkaFault, Orphans, Recovery, Settings, Sink, SinkSettings, Source, SourceSettings, TopicPartition,
 };
 use portcullis_state::StateFault;
 use std::ops::Range;
@@ -83,6 +83,9 @@ const IDLE_WAIT: Duration = Duration::from_millis(200);
 /// After an abort, before the batch is tried again.
 const BACKOFF: Duration = Duration::from_millis(500);
 const COMMITTED_MAX: Duration = Duration::from_secs(10);
+/// How often the group is asked whether it has partitions that nobody owns, and for how long.
+const ORPHANS_LOOK: Duration = Duration::from_secs(10);
+const ORPHANS_MAX: Duration = Duration::from_secs(1);
 
 /// Records to be written in one transaction, in order. Kept between batches for its capacity.
 #[derive(Default)]
@@ -220,8 +223,14 @@ pub fn run<R: Role>(
     let mut sink = Sink::open(settings, sink)?;
     let mut source = Source::open(settings, source)?;
     let (mut batch, mut outbox) = (Batch::new(), Outbox::default());
+    let mut orphans = OrphanWatch::default();
     while !stop.load(Ordering::Relaxed) {
         role.turn(&mut source)?;
+        if orphans.must_leave(&source) {
+            let mine = source.started()?;
+            role.release(&mine, false)?;
+            return Err(LeavesTheGroup.into());
+        }
         let received = source.receive(&mut batch, pace.records_max, pace.at_most, IDLE_WAIT)?;
         for notice in &received.notices {
             tracing::warn!(?notice, "kafka");
@@ -321,6 +330,39 @@ pub fn is_final(error: &anyhow::Error) -> bool {
     error.chain().any(|e| {
         e.downcast_ref::<KafkaFault>().is_some_and(kafka) || e.is::<NeedsOperator>() || e.downcast_ref::<StateFault>().is_some_and(state)
     })
+}
+
+/// Partitions that nobody owns were seen for a while, and it is for this worker to leave the group for longer than its session, so that the
+/// broker deals them out anew.
+#[derive(Debug, thiserror::Error)]
+#[error("partitions of the group belong to nobody: this worker leaves until its session has ended, so that they are dealt out anew")]
+pub struct LeavesTheGroup;
+
+/// Looks now and then whether the group has partitions that nobody owns.
+struct OrphanWatch {
+    looked: Instant,
+    /// As of the last look.
+    seen: Orphans,
+}
+
+impl Default for OrphanWatch {
+    fn default() -> Self {
+        OrphanWatch { looked: Instant::now(), seen: Orphans::default() }
+    }
+}
+
+impl OrphanWatch {
+    /// Whether the same partitions were nobody's at two looks, and this member is the one to leave.
+    fn must_leave(&mut self, source: &Source) -> bool {
+        if self.looked.elapsed() < ORPHANS_LOOK {
+            return false;
+        }
+        let now = source.orphans(ORPHANS_MAX);
+        self.looked = Instant::now();
+        let again = !now.partitions.is_empty() && now.partitions.is_subset(&self.seen.partitions);
+        self.seen = now;
+        again && self.seen.is_ours_to_leave
+    }
 }
 
 /// An error that only a person can mend.

@@ -14,7 +14,7 @@ use crate::roles::score::Score;
 use crate::roles::{Place, Topics, Turnstile};
 use crate::status::Status;
 use crate::telemetry::{self, Metrics};
-use crate::worker::{self, Pace, Role};
+use crate::worker::{self, LeavesTheGroup, Pace, Role};
 use anyhow::Context;
 use portcullis_connectors::enrich::{Enricher, GeoSettings};
 use portcullis_connectors::formats::{Format, Input};
@@ -24,7 +24,7 @@ use portcullis_state::{Shared, StateOptions};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -212,7 +212,12 @@ impl Service<'_> {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            std::thread::sleep(RESTART_AFTER);
+            // Whoever leaves the group stays away until the broker has noticed.
+            let away = if error.is::<LeavesTheGroup>() { SourceSettings::SESSION + RESTART_AFTER } else { RESTART_AFTER };
+            let began = Instant::now();
+            while began.elapsed() < away && !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(100));
+            }
         }
     }
 

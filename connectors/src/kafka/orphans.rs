@@ -1,0 +1,98 @@
+//! Partitions that nobody owns although the group is at rest.
+//!
+//! A cooperative rebalance takes two rounds: whoever has to give a partition away does so in the first and asks for the second. If the
+//! members are killed in between, a static group is stable with the partition in nobody's hands, and members that come back within their
+//! session get the cached assignment: nobody ever asks again. So each member looks now and then, and the one whose id is the least leaves
+//! for longer than its session, which the broker answers with a rebalance.
+
+use super::{Source, TopicPartition};
+use rdkafka::bindings as rd;
+use rdkafka::consumer::Consumer;
+use std::collections::BTreeSet;
+use std::ffi::CStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a look at the group found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Orphans {
+    pub partitions: BTreeSet<TopicPartition>,
+    /// It is for this member to leave.
+    pub is_ours_to_leave: bool,
+}
+
+impl Source {
+    /// The partitions of our topics that no member of the group has. None while the group is not at rest, or if nobody can be asked within
+    /// `timeout`: the next look will tell.
+    pub fn orphans(&self, timeout: Duration) -> Orphans {
+        let consumer = self.consumer();
+        let Ok(groups) = consumer.fetch_group_list(Some(self.group()), timeout) else { return Orphans::default() };
+        let Some(group) = groups.groups().iter().find(|g| g.name() == self.group() && g.state() == "Stable") else {
+            return Orphans::default();
+        };
+        let mut owned = BTreeSet::new();
+        for member in group.members() {
+            // What cannot be read might be an owner's.
+            let Some(assigned) = member.assignment().map_or(Some(Vec::new()), assigned) else { return Orphans::default() };
+            owned.extend(assigned);
+        }
+        let mut partitions = BTreeSet::new();
+        for topic in self.topics().iter() {
+            let Ok(metadata) = consumer.fetch_metadata(Some(topic), timeout) else { return Orphans::default() };
+            let known = metadata.topics().iter().flat_map(|t| t.partitions());
+            partitions.extend(known.map(|p| TopicPartition::new(Arc::clone(topic), p.id())).filter(|at| !owned.contains(at)));
+        }
+        let least = group.members().iter().map(|m| m.id()).min();
+        Orphans { partitions, is_ours_to_leave: least.is_some() && least == self.member_id().as_deref() }
+    }
+
+    fn member_id(&self) -> Option<String> {
+        let native = self.consumer().client().native_ptr();
+        // SAFETY: an owned string of librdkafka's, copied and given back.
+        unsafe {
+            let id = rd::rd_kafka_memberid(native);
+            if id.is_null() {
+                return None;
+            }
+            let copy = CStr::from_ptr(id).to_string_lossy().into_owned();
+            rd::rd_kafka_mem_free(native, id.cast());
+            Some(copy)
+        }
+    }
+}
+
+/// Reads a member's assignment: Kafka's `ConsumerProtocolAssignment`.
+fn assigned(bytes: &[u8]) -> Option<Vec<TopicPartition>> {
+    let mut left = bytes;
+    let mut take = |n: usize| -> Option<&[u8]> {
+        let (taken, rest) = left.split_at_checked(n)?;
+        left = rest;
+        Some(taken)
+    };
+    if bytes.is_empty() {
+        return Some(Vec::new());
+    }
+    take(2)?; // version
+    let mut all = Vec::new();
+    for _ in 0..i32::from_be_bytes(take(4)?.try_into().ok()?) {
+        let length = usize::try_from(i16::from_be_bytes(take(2)?.try_into().ok()?)).ok()?;
+        let topic: Arc<str> = std::str::from_utf8(take(length)?).ok()?.into();
+        for _ in 0..i32::from_be_bytes(take(4)?.try_into().ok()?) {
+            all.push(TopicPartition::new(Arc::clone(&topic), i32::from_be_bytes(take(4)?.try_into().ok()?)));
+        }
+    }
+    Some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_assignment_is_read_and_a_cut_one_is_not() {
+        let bytes = b"\0\x01\0\0\0\x01\0\x02ab\0\0\0\x02\0\0\0\x03\0\0\0\x05\0\0\0\0";
+        assert_eq!(assigned(bytes), Some(vec![TopicPartition::new("ab", 3), TopicPartition::new("ab", 5)]));
+        assert_eq!(assigned(b""), Some(Vec::new()));
+        assert_eq!(assigned(&bytes[..12]), None);
+    }
+}
