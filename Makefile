@@ -18,7 +18,7 @@ QUALITY_SEEDS ?= 1001-1004
 EVENTS_EACH ?= 300000
 TIMES      ?= 3
 
-.PHONY: demo test torture build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-quality install bootstrap
+.PHONY: demo test torture build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality install bootstrap
 
 demo: build
 	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
@@ -76,6 +76,11 @@ bench-scale: bootstrap
 
 bench-idle: bootstrap
 	$(BENCH) idle
+
+# From a kill -9 to the next decision, a million identities in one partition.
+bench-takeover: bootstrap
+	cargo build --release --locked --workspace --bins
+	"$(CARGO_TARGET_DIR)/release/takeover"
 
 # How good the verdicts are, as Markdown. No Kafka, no RocksDB: only what it needs is built. For more: QUALITY="--scenario NAME --policy FILE".
 bench-quality:
