@@ -247,7 +247,8 @@ impl Broker {
         let mut java = self.java();
         java.arg("kafka.Kafka").arg(self.properties());
         let mut supervisor = Command::new("sh")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("kafka/run-broker.sh"))
+            // Not by its path: the clone in which this was compiled may be gone.
+            .args(["-c", include_str!("../kafka/run-broker.sh"), "run-broker"])
             .arg(&self.directory)
             .arg(java.get_program())
             .args(java.get_args())

@@ -228,7 +228,8 @@ fn a_kill_leaves_the_state_after_some_flush() -> Outcome {
 /// The child, on a disk of a few MiB of its own.
 fn fill_the_disk(disk: &Path) -> Outcome {
     let (dir, ballast) = (disk.join("state"), disk.join("ballast"));
-    std::fs::write(&ballast, vec![1; 1 << 20])?;
+    // As large as all that fits beside it: once it is gone, the largest compaction has room.
+    std::fs::write(&ballast, vec![1; 8 << 20])?;
     let mut partition = Partition::<Note>::open(&dir, &hasty(), &identity())?;
     let write = |partition: &mut Partition<Note>, position: i64| {
         let slot = partition.slot(&position.to_be_bytes(), position)?;
@@ -268,7 +269,7 @@ fn fill_the_disk(disk: &Path) -> Outcome {
 fn a_full_disk_stops_with_a_fault_and_loses_nothing_on_disk() -> Outcome {
     let disk = tempfile::tempdir()?;
     // A name space of our own, where mounting a small disk needs no rights and concerns nobody else.
-    let script = r#"mount -t tmpfs -o size=8m tmpfs "$1" || exit 77; exec "$2" fill-the-disk "$1""#;
+    let script = r#"mount -t tmpfs -o size=16m tmpfs "$1" || exit 77; exec "$2" fill-the-disk "$1""#;
     let child = Command::new("unshare").args(["-rm", "sh", "-c", script, "sh"]).arg(disk.path()).arg(std::env::current_exe()?).output();
     match child {
         Ok(child) if child.status.success() => print!("{}", String::from_utf8_lossy(&child.stdout)),

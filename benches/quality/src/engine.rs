@@ -2,7 +2,7 @@
 
 use crate::finding::{Containment, Finding};
 use anyhow::Context;
-use portcullis_core::batch::{self, Entry, PartitionState};
+use portcullis_core::batch::{self, Entry, PartitionState, Room};
 use portcullis_core::containment::DecisionEnd;
 use portcullis_core::event::{Class, Event};
 use portcullis_core::fanout::subjects;
@@ -37,6 +37,7 @@ pub fn policy(file: Option<&Path>) -> anyhow::Result<Policy> {
 pub struct Engine<'p> {
     policy: &'p Policy,
     state: PartitionState,
+    room: Room,
     profiles: MemoryShelf<Profile>,
     gate_time: Time,
     gate: MemoryShelf<GateState>,
@@ -51,6 +52,7 @@ impl<'p> Engine<'p> {
         Engine {
             policy,
             state: PartitionState::default(),
+            room: Room::default(),
             profiles: MemoryShelf::default(),
             gate_time: Time(0),
             gate: MemoryShelf::default(),
@@ -74,7 +76,7 @@ impl<'p> Engine<'p> {
             .collect();
         self.offset += entries.len() as i64;
         let mut out = Vec::new();
-        let Ok(_counts) = batch::apply(self.policy, "events", &mut self.state, &mut self.profiles, &entries, &mut out);
+        let Ok(_counts) = batch::apply(self.policy, "events", &mut self.state, &mut self.profiles, &entries, &mut self.room, &mut out);
         let mut records = Vec::new();
         for output in out {
             match output {

@@ -118,6 +118,8 @@ impl Probe {
             ("acks", "all"),
             ("compression.type", "lz4"),
             ("linger.ms", "1"),
+            // As Java's producers do; librdkafka would send a request for each partition each millisecond, however far behind the broker is.
+            ("max.in.flight.requests.per.connection", "5"),
             ("batch.size", "65536"),
             ("partitioner", "murmur2_random"),
             ("queue.buffering.max.messages", "1000000"),

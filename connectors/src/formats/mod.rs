@@ -154,7 +154,11 @@ fn syntax_fault(raw: &[u8], error: &serde_json::Error) -> Fault {
     if let Err(utf8) = std::str::from_utf8(raw) {
         return Fault::new("", format!("not UTF-8: byte {} is 0x{:02x}", utf8.valid_up_to(), raw[utf8.valid_up_to()]));
     }
-    Fault::new("", format!("not JSON: {error}"))
+    // serde_json says "... at line 1 column 50", and a record is not a line of the file.
+    let text = error.to_string();
+    let what = text.rsplit_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+    let line = if error.line() > 1 { format!("line {}, ", error.line()) } else { String::new() };
+    Fault::new("", format!("not JSON: {what}, at {line}byte {} of the record", error.column()))
 }
 
 /// When the (first) event of a raw record happened, for sorting; `None` where it does not say in a way that we can read.

@@ -5,9 +5,10 @@
 //! session get the cached assignment: nobody ever asks again. So each member looks now and then, and the one whose id is the least leaves
 //! for longer than its session, which the broker answers with a rebalance.
 
+use super::context::ConsumerEvents;
 use super::{Source, TopicPartition};
 use rdkafka::bindings as rd;
-use rdkafka::consumer::Consumer;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::collections::BTreeSet;
 use std::ffi::CStr;
 use std::sync::Arc;
@@ -23,41 +24,56 @@ pub struct Orphans {
 
 impl Source {
     /// The partitions of our topics that no member of the group has. None while the group is not at rest, or if nobody can be asked within
-    /// `timeout`: the next look will tell.
-    pub fn orphans(&self, timeout: Duration) -> Orphans {
-        let consumer = self.consumer();
-        let Ok(groups) = consumer.fetch_group_list(Some(self.group()), timeout) else { return Orphans::default() };
-        let Some(group) = groups.groups().iter().find(|g| g.name() == self.group() && g.state() == "Stable") else {
-            return Orphans::default();
-        };
-        let mut owned = BTreeSet::new();
-        for member in group.members() {
-            // What cannot be read might be an owner's.
-            let Some(assigned) = member.assignment().map_or(Some(Vec::new()), assigned) else { return Orphans::default() };
-            owned.extend(assigned);
-        }
-        let mut partitions = BTreeSet::new();
-        for topic in self.topics().iter() {
-            let Ok(metadata) = consumer.fetch_metadata(Some(topic), timeout) else { return Orphans::default() };
-            let known = metadata.topics().iter().flat_map(|t| t.partitions());
-            partitions.extend(known.map(|p| TopicPartition::new(Arc::clone(topic), p.id())).filter(|at| !owned.contains(at)));
-        }
-        let least = group.members().iter().map(|m| m.id()).min();
-        Orphans { partitions, is_ours_to_leave: least.is_some() && least == self.member_id().as_deref() }
-    }
-
-    fn member_id(&self) -> Option<String> {
-        let native = self.consumer().client().native_ptr();
-        // SAFETY: an owned string of librdkafka's, copied and given back.
-        unsafe {
-            let id = rd::rd_kafka_memberid(native);
-            if id.is_null() {
-                return None;
+    /// `timeout`: the next look will tell. Asks on a thread beside the worker's: the first call begins a look, and one after it has the
+    /// answer.
+    pub fn orphans(&mut self, timeout: Duration) -> Option<Orphans> {
+        match self.looking.take() {
+            Some(look) if look.is_finished() => Some(look.join().unwrap_or_default()),
+            Some(look) => {
+                self.looking = Some(look);
+                None
             }
-            let copy = CStr::from_ptr(id).to_string_lossy().into_owned();
-            rd::rd_kafka_mem_free(native, id.cast());
-            Some(copy)
+            None => {
+                let (consumer, group, topics) = (Arc::clone(self.consumer()), self.group().to_owned(), Arc::clone(self.topics()));
+                self.looking = Some(std::thread::spawn(move || look(&consumer, &group, &topics, timeout)));
+                None
+            }
         }
+    }
+}
+
+fn look(consumer: &BaseConsumer<ConsumerEvents>, group: &str, topics: &[Arc<str>], timeout: Duration) -> Orphans {
+    let Ok(groups) = consumer.fetch_group_list(Some(group), timeout) else { return Orphans::default() };
+    let Some(group) = groups.groups().iter().find(|g| g.name() == group && g.state() == "Stable") else {
+        return Orphans::default();
+    };
+    let mut owned = BTreeSet::new();
+    for member in group.members() {
+        // What cannot be read might be an owner's.
+        let Some(assigned) = member.assignment().map_or(Some(Vec::new()), assigned) else { return Orphans::default() };
+        owned.extend(assigned);
+    }
+    let mut partitions = BTreeSet::new();
+    for topic in topics {
+        let Ok(metadata) = consumer.fetch_metadata(Some(topic), timeout) else { return Orphans::default() };
+        let known = metadata.topics().iter().flat_map(|t| t.partitions());
+        partitions.extend(known.map(|p| TopicPartition::new(Arc::clone(topic), p.id())).filter(|at| !owned.contains(at)));
+    }
+    let least = group.members().iter().map(|m| m.id()).min();
+    Orphans { partitions, is_ours_to_leave: least.is_some() && least == member_id(consumer).as_deref() }
+}
+
+fn member_id(consumer: &BaseConsumer<ConsumerEvents>) -> Option<String> {
+    let native = consumer.client().native_ptr();
+    // SAFETY: an owned string of librdkafka's, copied and given back.
+    unsafe {
+        let id = rd::rd_kafka_memberid(native);
+        if id.is_null() {
+            return None;
+        }
+        let copy = CStr::from_ptr(id).to_string_lossy().into_owned();
+        rd::rd_kafka_mem_free(native, id.cast());
+        Some(copy)
     }
 }
 

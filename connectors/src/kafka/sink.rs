@@ -9,7 +9,7 @@
 //!   failed deliveries are reported, so librdkafka's own `rd_kafka_flush` returns the moment the last acknowledgement is in, and it cuts
 //!   `linger.ms` short.
 //! - `send_offsets_to_transaction` waits for its answer without an end, and the loss of the group's coordinator can lose the answer. So it
-//!   is called on a thread of its own, and a producer that does not answer is left behind.
+//!   is called on a thread beside ours, and a producer that does not answer is left behind with it.
 //! - An abort waits for delivery reports that only we can serve: the queues are purged and drained first.
 
 use super::context::ProducerEvents;
@@ -28,6 +28,8 @@ use std::time::{Duration, Instant};
 
 /// How often a full queue or an unfinished delivery is looked at.
 const STEP: Duration = Duration::from_micros(300);
+/// How often it is looked whether the first acknowledgements are in.
+const STEP_OF_FLUSH: Duration = Duration::from_millis(1);
 /// How long `init_transactions` may take: at least as long as the broker needs to end the transaction before.
 const INIT_MAX: Duration = Duration::from_secs(30);
 const COMMIT_MAX: Duration = Duration::from_secs(30);
@@ -49,6 +51,8 @@ const TUNING: &[(&str, &str)] = &[
     ("reconnect.backoff.ms", "50"),
     ("reconnect.backoff.max.ms", "1000"),
 ];
+
+const LOST: KafkaFault = KafkaFault::Misuse("the producer was lost and not replaced: begin does it");
 
 /// `RD_KAFKA_PARTITION_UA`: let the partitioner decide.
 const UNASSIGNED: i32 = -1;
@@ -88,7 +92,10 @@ pub struct Sink {
     rotate: bool,
     in_transaction: bool,
     begun: Instant,
+    /// Records of the open transaction.
+    sent: usize,
     rotations: u64,
+    caller: Caller,
 }
 
 impl Sink {
@@ -105,7 +112,9 @@ impl Sink {
             rotate: false,
             in_transaction: false,
             begun: Instant::now(),
+            sent: 0,
             rotations: 0,
+            caller: Caller::new(),
         })
     }
 
@@ -132,6 +141,7 @@ impl Sink {
         })?;
         self.in_transaction = true;
         self.begun = Instant::now();
+        self.sent = 0;
         Ok(())
     }
 
@@ -159,7 +169,10 @@ impl Sink {
         loop {
             let code = producer.produce(handle, partition, key, value, headers, timestamp_ms);
             match code {
-                Code::NoError => return Ok(()),
+                Code::NoError => {
+                    self.sent += 1;
+                    return Ok(());
+                }
                 // Wait for room; what is acknowledged leaves the queue by itself.
                 Code::QueueFull if began.elapsed() < deadline => {
                     producer.base.poll(Duration::ZERO);
@@ -179,7 +192,12 @@ impl Sink {
     /// # Errors
     /// See [`CommitFault`]: each says what comes next.
     pub fn commit(&mut self, offsets: &[(TopicPartition, i64)], source: &Source) -> Result<Committed, CommitFault> {
-        self.end(|sink| sink.send_offsets(offsets, source))
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (at, next) in offsets {
+            list.add_partition_offset(&at.topic, at.partition, Offset::Offset(*next))
+                .map_err(|e| CommitFault::NotCommitted { reason: KafkaFault::of(format!("the offset of {at}"), &e) })?;
+        }
+        self.end((!offsets.is_empty()).then_some(Handed { list, source }))
     }
 
     /// Commits a transaction that consumed nothing (a policy, a tick).
@@ -187,10 +205,10 @@ impl Sink {
     /// # Errors
     /// As [`commit`](Self::commit).
     pub fn commit_outputs(&mut self) -> Result<Committed, CommitFault> {
-        self.end(|_| Ok(()))
+        self.end(None)
     }
 
-    fn end(&mut self, send_offsets: impl FnOnce(&mut Self) -> Result<(), CommitFault>) -> Result<Committed, CommitFault> {
+    fn end(&mut self, offsets: Option<Handed<'_>>) -> Result<Committed, CommitFault> {
         if !self.in_transaction {
             return Err(CommitFault::NotCommitted { reason: KafkaFault::Misuse("no transaction is open") });
         }
@@ -198,10 +216,25 @@ impl Sink {
         // Until the commit has answered, the producer is one to be replaced.
         self.rotate = true;
         failpoint::pass(Point::BeforeFlush);
-        self.settle()?;
+        // The offsets are handed over while the outputs settle, once the coordinator is known to have opened the transaction.
+        let mut asked = None;
+        let settled = self.settle(|sink| {
+            if let (None, Some(offsets)) = (&asked, &offsets) {
+                asked = Some(sink.ask(offsets));
+            }
+        });
         let settling = began.elapsed();
+        if let Err(fault) = settled {
+            if let Some(Ok(asked)) = asked {
+                drop(self.answer(&asked)); // no other call before it has returned
+            }
+            return Err(fault);
+        }
         failpoint::pass(Point::AfterFlush);
-        send_offsets(self)?;
+        if let Some(offsets) = &offsets {
+            let asked = asked.unwrap_or_else(|| self.ask(offsets))?;
+            self.hand_over(offsets, asked)?;
+        }
         failpoint::pass(Point::AfterOffsets);
         let ending = Instant::now();
         failpoint::pass(Point::MidCommit);
@@ -211,13 +244,16 @@ impl Sink {
         Ok(Committed { settling, committing: began.elapsed() - settling, rotates: self.rotate })
     }
 
-    /// Waits until every record is acknowledged; a failed one fails the transaction.
-    fn settle(&mut self) -> Result<(), CommitFault> {
+    /// Waits until every record is acknowledged; a failed one fails the transaction. `acknowledged` is called once some are, again and again.
+    fn settle(&self, mut acknowledged: impl FnMut(&Self)) -> Result<(), CommitFault> {
         let deadline = self.sink.transaction_timeout;
-        let producer = self.transactional().map_err(|reason| CommitFault::NotCommitted { reason })?;
+        let producer = self.producer.as_ref().ok_or(CommitFault::NotCommitted { reason: LOST })?;
         let began = Instant::now();
-        while !producer.flush(Duration::from_millis(20)) {
+        while !producer.flush(STEP_OF_FLUSH) {
             producer.base.poll(Duration::ZERO);
+            if (producer.base.in_flight_count() as usize) < self.sent {
+                acknowledged(self);
+            }
             if began.elapsed() > deadline {
                 let text = producer.base.client().context().notices.latest();
                 let reason = text.unwrap_or_else(|| format!("{} records unacknowledged", producer.base.in_flight_count()));
@@ -236,27 +272,30 @@ impl Sink {
         Ok(())
     }
 
-    fn send_offsets(&mut self, offsets: &[(TopicPartition, i64)], source: &Source) -> Result<(), CommitFault> {
-        if offsets.is_empty() {
-            return Ok(());
-        }
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
-        for (at, next) in offsets {
-            list.add_partition_offset(&at.topic, at.partition, Offset::Offset(*next))
-                .map_err(|e| CommitFault::NotCommitted { reason: KafkaFault::of(format!("the offset of {at}"), &e) })?;
-        }
+    /// Begins to hand over the offsets. The group's metadata are read here, on the thread that serves its rebalances.
+    fn ask(&self, Handed { list, source }: &Handed<'_>) -> Result<Asked, CommitFault> {
         if source.assignment_lost() {
             return Err(CommitFault::AssignmentLost { reason: "the session expired".into() });
         }
+        let metadata = source.group_metadata().map_err(|reason| CommitFault::AssignmentLost { reason })?;
+        let base = Arc::clone(&self.producer.as_ref().ok_or(CommitFault::NotCommitted { reason: LOST })?.base);
+        let (list, most) = (list.clone(), self.sink.transaction_timeout);
+        Ok(self.caller.call(move || base.send_offsets_to_transaction(&list, &metadata, most)))
+    }
+
+    /// `None`: the call should have returned long ago.
+    fn answer(&self, asked: &Asked) -> Option<Result<(), KafkaError>> {
+        asked.recv_timeout(self.sink.transaction_timeout + UNANSWERED_GRACE).ok()
+    }
+
+    fn hand_over(&mut self, offsets: &Handed<'_>, mut asked: Asked) -> Result<(), CommitFault> {
         let began = Instant::now();
         loop {
-            let metadata = source.group_metadata().map_err(|reason| CommitFault::AssignmentLost { reason })?;
-            let base = Arc::clone(&self.transactional().map_err(|reason| CommitFault::NotCommitted { reason })?.base);
-            let (list, most) = (list.clone(), self.sink.transaction_timeout);
-            let Some(answer) = within(most + UNANSWERED_GRACE, move || base.send_offsets_to_transaction(&list, &metadata, most)) else {
+            let Some(answer) = self.answer(&asked) else {
                 // The call that hangs keeps the producer; the one that takes its place fences it.
                 self.producer = None;
-                let reason = format!("librdkafka did not answer within {:?}", most + UNANSWERED_GRACE);
+                self.caller = Caller::new();
+                let reason = format!("librdkafka did not answer within {:?}", began.elapsed());
                 return Err(CommitFault::NotCommitted {
                     reason: KafkaFault::of_code("send_offsets_to_transaction".into(), Code::OperationTimedOut, reason, Recovery::Rotate),
                 });
@@ -275,6 +314,7 @@ impl Sink {
                     }
                 }
             }
+            asked = self.ask(offsets)?;
         }
     }
 
@@ -332,7 +372,7 @@ impl Sink {
     }
 
     fn transactional(&mut self) -> Result<&mut Transactional, KafkaFault> {
-        self.producer.as_mut().ok_or(KafkaFault::Misuse("the producer was lost and not replaced: begin does it"))
+        self.producer.as_mut().ok_or(LOST)
     }
 
     fn fault(&self, what: &str, error: &KafkaError) -> KafkaFault {
@@ -482,12 +522,31 @@ impl Transactional {
     }
 }
 
-/// Calls on a thread of its own; nothing if that takes too long, and then the thread is left to itself.
-fn within<T: Send + 'static>(most: Duration, call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    let (tell, told) = mpsc::sync_channel(1);
-    // Whoever gave up waiting does not listen any more.
-    std::thread::spawn(move || drop(tell.send(call())));
-    told.recv_timeout(most).ok()
+/// Offsets to be committed in the name of a source's group.
+struct Handed<'s> {
+    list: TopicPartitionList,
+    source: &'s Source,
+}
+
+/// The answer to come of a call that hands over offsets.
+type Asked = mpsc::Receiver<Result<(), KafkaError>>;
+
+/// A thread for calls that may never return; it is then left to itself.
+struct Caller(mpsc::Sender<Box<dyn FnOnce() + Send>>);
+
+impl Caller {
+    fn new() -> Self {
+        let (give, taken) = mpsc::channel::<Box<dyn FnOnce() + Send>>();
+        std::thread::spawn(move || taken.into_iter().for_each(|call| call()));
+        Self(give)
+    }
+
+    fn call<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> mpsc::Receiver<T> {
+        let (tell, told) = mpsc::sync_channel(1);
+        // Whoever gave up waiting does not listen any more. A thread that is gone answers nothing.
+        drop(self.0.send(Box::new(move || drop(tell.send(call())))));
+        told
+    }
 }
 
 /// An empty slice is not null: an empty key is a key, an empty value no tombstone.

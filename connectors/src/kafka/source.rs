@@ -14,6 +14,7 @@ use super::batch::Batch;
 use super::context::{ConsumerEvents, Notice, Rebalance, unassign};
 use super::fault::{KafkaFault, PartitionFault};
 use super::fetcher::{Aside, FETCH_TUNING, Fetcher};
+use super::orphans::Orphans;
 use super::{Settings, TopicPartition};
 use rdkafka::bindings as rd;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
@@ -22,6 +23,7 @@ use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How often the group's queue is looked at while no record comes.
@@ -116,6 +118,8 @@ pub struct Source {
     assigned: BTreeSet<TopicPartition>,
     /// Revoked by the group and not released yet.
     unreleased: Option<Vec<TopicPartition>>,
+    /// A look for partitions that nobody owns, under way beside us.
+    pub(super) looking: Option<JoinHandle<Orphans>>,
 }
 
 impl Source {
@@ -131,6 +135,7 @@ impl Source {
             source: source.clone(),
             assigned: BTreeSet::new(),
             unreleased: None,
+            looking: None,
         })
     }
 
@@ -386,7 +391,7 @@ impl Source {
         })
     }
 
-    pub(super) fn consumer(&self) -> &BaseConsumer<ConsumerEvents> {
+    pub(super) fn consumer(&self) -> &Arc<BaseConsumer<ConsumerEvents>> {
         &self.fetcher.consumer
     }
 
@@ -425,6 +430,10 @@ impl Source {
 impl Drop for Source {
     /// Leaves what was revoked and closes; a static member stays one for its session time-out.
     fn drop(&mut self) {
+        // It holds the consumer, which is to be closed when this returns.
+        if let Some(look) = self.looking.take() {
+            drop(look.join());
+        }
         self.fetcher.consumer.context().close();
         // Nothing can be done about a failure here; the session time-out is there for it.
         let _ = self.release();

@@ -4,7 +4,7 @@
 //! the time by 256, or read the throughput. Targets: an API event at most 0.7 us, a log-in at most 1.5 us (identity and source record).
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use portcullis_core::batch::{Entry, PartitionState, apply};
+use portcullis_core::batch::{Entry, PartitionState, Room, apply};
 use portcullis_core::event::Event;
 use portcullis_core::policy::Policy;
 use portcullis_core::profile::Profile;
@@ -39,6 +39,7 @@ fn login(n: usize) -> String {
 struct Feed {
     policy: Policy,
     state: PartitionState,
+    room: Room,
     shelf: MemoryShelf<Profile>,
     keys: Vec<Vec<u8>>,
     events: Vec<Event<'static>>,
@@ -62,6 +63,7 @@ impl Feed {
         let mut feed = Feed {
             policy: Policy::default_policy(),
             state: PartitionState::default(),
+            room: Room::default(),
             shelf: MemoryShelf::default(),
             keys,
             ids: events.iter().map(|e| e.id.as_str().to_owned()).collect(),
@@ -100,7 +102,7 @@ impl Feed {
             })
             .collect();
         let mut out = Vec::new();
-        let Ok(counts) = apply(&self.policy, "events", &mut self.state, &mut self.shelf, &entries, &mut out);
+        let Ok(counts) = apply(&self.policy, "events", &mut self.state, &mut self.shelf, &entries, &mut self.room, &mut out);
         assert_eq!(counts.judged as usize, BATCH, "nothing may be dropped as a repeat ({} ids)", self.ids.len());
         self.offset += BATCH as i64;
         out.len()

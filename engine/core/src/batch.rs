@@ -5,7 +5,7 @@
 
 use crate::decide::{self, Ground};
 use crate::event::Event;
-use crate::observe::observe;
+use crate::observe::{Observation, observe};
 use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::record::{Control, Output, Position, Sample};
@@ -45,7 +45,21 @@ pub struct Counts {
     pub judged: u64,
     /// Events dropped as repeats.
     pub repeats: u64,
+    /// Events that were judged of identities of which too little is known for novelty to say anything.
+    pub learning: u64,
 }
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, more: Counts) {
+        self.judged += more.judged;
+        self.repeats += more.repeats;
+        self.learning += more.learning;
+    }
+}
+
+/// Room for what the first pass sees, kept between batches: it says nothing of them.
+#[derive(Default)]
+pub struct Room(Vec<Observation>);
 
 /// The tenants that a partition keeps samples of; beyond it they share one.
 const TENANTS_MAX: usize = 1_024;
@@ -60,15 +74,19 @@ pub fn apply<S: Shelf<Value = Profile>>(
     state: &mut PartitionState,
     shelf: &mut S,
     entries: &[Entry<'_, '_>],
+    Room(room): &mut Room,
     out: &mut Vec<Output>,
 ) -> Result<Counts, S::Fault> {
     let mut counts = Counts::default();
     shelf.expect(entries.iter().filter(|entry| entry.event.is_some()).map(|entry| entry.key))?;
 
     // observe
+    if room.len() < entries.len() {
+        room.resize_with(entries.len(), Observation::default);
+    }
     let mut seen = Vec::with_capacity(entries.len());
     let mut log_time = state.log_time;
-    for entry in entries {
+    for (entry, observation) in entries.iter().zip(room) {
         log_time = log_time.max(entry.position.appended_at);
         let (Some(event), Some(subject)) = (entry.event, SubjectRef::from_key(entry.key)) else {
             seen.push(None);
@@ -78,10 +96,13 @@ pub fn apply<S: Shelf<Value = Profile>>(
         let (sample, tenant) = sample_of(&mut state.samples, subject.tenant);
         let profile = shelf.value(slot);
         profile.begin_observe(log_time);
-        let observation = observe(policy, sample, profile, subject, event, &entry.position);
-        match observation.repeat {
-            true => counts.repeats += u64::from(entry.is_first),
-            false => counts.judged += u64::from(entry.is_first),
+        observe(policy, sample, profile, subject, event, &entry.position, observation);
+        if entry.is_first {
+            counts += Counts {
+                judged: u64::from(!observation.repeat),
+                repeats: u64::from(observation.repeat),
+                learning: u64::from(!observation.repeat && subject.kind == Kind::Identity && observation.row.learning),
+            };
         }
         let published = publish_sample(sample, &mut state.published, tenant, subject, log_time, entry.position.partition);
         seen.push(Some((slot, subject, event, observation, published)));

@@ -66,7 +66,7 @@ pub fn decide(
     if !nothing {
         observe::speak_for(policy, event, &seen.row, &mut seen.spoke);
     }
-    for spoke in std::mem::take(&mut seen.spoke).into_iter().filter(|_| !nothing) {
+    for spoke in seen.spoke.drain(..).filter(|_| !nothing) {
         let mut piece = spoke.evidence;
         piece.at = risk.clock;
         let half_life_ms = policy.half_life_ms[crate::signal::ALL[spoke.signal].family as usize];

@@ -38,7 +38,14 @@ pub struct Spoke {
     pub at_least: Option<Level>,
 }
 
-/// Observes one event of one subject.
+impl Default for Observation {
+    fn default() -> Observation {
+        let row = Row::new(Kind::Identity, Class::Customer, Time(0));
+        Observation { repeat: false, row, spoke: Vec::new(), errors: Vec::new() }
+    }
+}
+
+/// Observes one event of one subject. What `seen` held before is gone; it is handed in for its room, for a row is close to a kilobyte.
 pub fn observe(
     policy: &Policy,
     sample: &mut TenantSample,
@@ -46,22 +53,25 @@ pub fn observe(
     subject: SubjectRef<'_>,
     event: &Event<'_>,
     position: &Position,
-) -> Observation {
+    seen: &mut Observation,
+) {
     let kind = subject.kind;
     let t = event.time.min(position.appended_at.plus(AHEAD_MAX_MS));
     let now = profile.memory.now().map_or(t, |before| before.max(t));
     // Nothing of `profile.risk` is read here: it moves in the decide pass, which may be a whole batch behind.
-    let mut seen = Observation { repeat: false, row: Row::new(kind, Class::Customer, now), spoke: Vec::new(), errors: Vec::new() };
-    if profile.is_repeat(&event.tenant, source_of(event), &event.id) {
-        seen.repeat = true;
-        return seen;
+    seen.row = Row::new(kind, Class::Customer, now);
+    seen.spoke.clear();
+    seen.errors.clear();
+    seen.repeat = profile.is_repeat(&event.tenant, source_of(event), &event.id);
+    if seen.repeat {
+        return;
     }
     if event.kind.is_control() {
         declare(profile, kind, event, now, &mut seen.row);
         if event.kind == EventType::RiskExternal {
             speak(policy, event, &seen.row, false, &mut seen.spoke);
         }
-        return seen;
+        return;
     }
     let row = &mut seen.row;
     let acted_upon = kind == Kind::Identity && event.identity_id() != Some(subject.id);
@@ -93,7 +103,6 @@ pub fn observe(
         (Kind::Tenant, _) => {}
     }
     speak(policy, event, &seen.row, false, &mut seen.spoke);
-    seen
 }
 
 /// Asks the protective signals. Most events have nothing that they could protect from, so only the decide pass knows when to ask; they see

@@ -6,7 +6,7 @@ use portcullis_core::event::{Checkout, Class, Credential, CredentialKind, Event,
 use portcullis_core::memory::Memory;
 use portcullis_core::memory::identity::IdentityMemory;
 use portcullis_core::memory::source::SourceMemory;
-use portcullis_core::observe::observe;
+use portcullis_core::observe::{Observation, observe};
 use portcullis_core::policy::Policy;
 use portcullis_core::profile::Profile;
 use portcullis_core::record::Position;
@@ -42,7 +42,9 @@ impl Subject {
         event.time = self.now;
         event.id = format!("e-{}", self.events).into();
         let position = Position { partition: 0, offset: self.events as i64, appended_at: self.now };
-        observe(&self.policy, &mut self.sample, &mut self.profile, subject, &event, &position).row
+        let mut seen = Observation::default();
+        observe(&self.policy, &mut self.sample, &mut self.profile, subject, &event, &position, &mut seen);
+        seen.row
     }
 
     fn bytes(&self) -> usize {

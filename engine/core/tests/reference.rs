@@ -5,7 +5,7 @@ use portcullis_core::event::{
     Auth, AuthFailure, AuthMethod, Change, Checkout, CheckoutResult, Class, Event, EventType, Identity, Outcome, Privileged, Request,
     Source,
 };
-use portcullis_core::observe::observe;
+use portcullis_core::observe::{Observation, observe};
 use portcullis_core::policy::Policy;
 use portcullis_core::profile::Profile;
 use portcullis_core::record::Position;
@@ -209,10 +209,11 @@ proptest! {
     fn windowed_features_are_what_all_history_says(log in log()) {
         let (policy, mut sample, mut profile, mut history) =
             (Policy::default_policy(), TenantSample::default(), Profile::default(), History::default());
+        let mut seen = Observation::default();
         let mut ids = BTreeSet::new();
         for (offset, event) in log.iter().enumerate() {
             let position = Position { partition: 0, offset: offset as i64, appended_at: history.now.max(event.time) };
-            let seen = observe(&policy, &mut sample, &mut profile, IDENTITY, event, &position);
+            observe(&policy, &mut sample, &mut profile, IDENTITY, event, &position, &mut seen);
             prop_assert_eq!(seen.repeat, !ids.insert(event.id.as_str().to_owned()));
             if seen.repeat {
                 continue;
@@ -227,6 +228,7 @@ proptest! {
     #[test]
     fn a_source_counts_its_people_as_all_history_does(log in prop::collection::vec((0i64..20 * MINUTE_MS, 0u8..9, any::<bool>()), 1..40)) {
         let (policy, mut sample, mut profile) = (Policy::default_policy(), TenantSample::default(), Profile::default());
+        let mut seen = Observation::default();
         let (mut now, mut history) = (Time(1_772_409_600_000), Vec::new());
         for (offset, (step, who, unknown)) in log.into_iter().enumerate() {
             now = now.plus(step);
@@ -236,7 +238,8 @@ proptest! {
             e.identity = Some(Identity { id: format!("u-{who}").into(), ..Identity::default() });
             e.auth = Some(Auth { failure: unknown.then_some(AuthFailure::UnknownIdentity), ..Auth::default() });
             let position = Position { partition: 0, offset: offset as i64, appended_at: now };
-            let row = observe(&policy, &mut sample, &mut profile, SOURCE, &e, &position).row;
+            observe(&policy, &mut sample, &mut profile, SOURCE, &e, &position, &mut seen);
+            let row = &seen.row;
             history.push((now, who, unknown));
             let distinct = |span: i64, unknown: bool| {
                 let within = history.iter().filter(|(t, _, u)| *t > now.plus(-span) && *u == unknown);

@@ -75,6 +75,8 @@ pub enum Failure {
     Failed(anyhow::Error),
     /// 64: it was asked for wrongly.
     Usage(String),
+    /// 65: nothing of the input could be used; what was written says why.
+    Data(String),
     /// 78: a configuration or policy with these faults.
     Configuration(Vec<String>),
     /// 130: interrupted; what was written is whole.
@@ -91,7 +93,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Failed(error) => write!(f, "{error:#}"),
-            Failure::Usage(what) => f.write_str(what),
+            Failure::Usage(what) | Failure::Data(what) => f.write_str(what),
             Failure::Configuration(faults) => f.write_str(&faults.join("\n")),
             Failure::Interrupted => f.write_str("interrupted; what was written is whole"),
         }
@@ -127,6 +129,7 @@ pub fn main(cli: Cli) -> ExitCode {
     ExitCode::from(match failure {
         Failure::Failed(_) => 1,
         Failure::Usage(_) => 64,
+        Failure::Data(_) => 65,
         Failure::Configuration(_) => 78,
         Failure::Interrupted => 130,
     })

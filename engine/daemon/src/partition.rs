@@ -5,7 +5,7 @@
 use crate::active_policy::ActivePolicy;
 use crate::shelf::Overlay;
 use portcullis_connectors::failpoint::{self, Point};
-use portcullis_core::batch::{self, Counts, PartitionState};
+use portcullis_core::batch::{self, Counts, PartitionState, Room};
 use portcullis_core::event::Event;
 use portcullis_core::gate::{self, GateState};
 use portcullis_core::profile::{Profile, STATE_VERSION};
@@ -117,6 +117,7 @@ pub struct LogPartition<V: Value> {
     position: i64,
     /// One past the last record of the batch that was applied and not committed.
     reached: i64,
+    room: Room,
 }
 
 impl<V: Value + Default> LogPartition<V> {
@@ -159,6 +160,7 @@ impl<V: Value + Default> LogPartition<V> {
             committed,
             position,
             reached: position,
+            room: Room::default(),
         })
     }
 
@@ -341,9 +343,9 @@ impl LogPartition<Profile> {
 
     fn judge(&mut self, entries: &mut Vec<batch::Entry<'_, '_>>, counts: &mut Counts, out: &mut Vec<Output>) -> Result<(), StateFault> {
         for some in entries.chunks(JUDGED_AT_ONCE) {
-            let now = batch::apply(self.active.policy(), &self.log, &mut self.state, &mut Overlay(&mut self.store), some, out)?;
-            counts.judged += now.judged;
-            counts.repeats += now.repeats;
+            let now =
+                batch::apply(self.active.policy(), &self.log, &mut self.state, &mut Overlay(&mut self.store), some, &mut self.room, out)?;
+            *counts += now;
         }
         entries.clear();
         Ok(())

@@ -18,6 +18,8 @@ pub struct Summary {
     pub read: u64,
     pub scored: u64,
     pub duplicates: u64,
+    /// Events of identities that are still being learned: whatever is new of them says nothing yet.
+    pub learning: u64,
     pub dead_letters: u64,
     /// Well-formed records that are not about what an identity did, by type.
     pub ignored: u64,
@@ -45,6 +47,7 @@ impl Default for Summary {
             read: 0,
             scored: 0,
             duplicates: 0,
+            learning: 0,
             dead_letters: 0,
             ignored: 0,
             ignored_by_type: BTreeMap::new(),
@@ -92,6 +95,7 @@ impl Summary {
     pub fn judged(&mut self, counts: Counts, nobody: u64) {
         self.scored += counts.judged;
         self.duplicates += counts.repeats;
+        self.learning += counts.learning;
         if nobody > 0 {
             self.ignore("no subject", nobody);
         }
@@ -128,6 +132,12 @@ impl Summary {
             tracing::warn!(
                 "source.ip is no address in {} events: they were judged, but teach nothing about a source",
                 self.source_ip_unusable
+            );
+        }
+        if scored > 0 && verdicts == 0 {
+            tracing::info!(
+                "no verdict: nothing rose above low. {} of {scored} events were of identities that are still being learned, of which novelty says nothing yet; `--emit all` writes a verdict for every event",
+                self.learning
             );
         }
         if read > 0 && scored == 0 {

@@ -226,7 +226,7 @@ pub fn run<R: Role>(
     let mut orphans = OrphanWatch::default();
     while !stop.load(Ordering::Relaxed) {
         role.turn(&mut source)?;
-        if orphans.must_leave(&source) {
+        if orphans.must_leave(&mut source) {
             let mine = source.started()?;
             role.release(&mine, false)?;
             return Err(LeavesTheGroup.into());
@@ -353,11 +353,11 @@ impl Default for OrphanWatch {
 
 impl OrphanWatch {
     /// Whether the same partitions were nobody's at two looks, and this member is the one to leave.
-    fn must_leave(&mut self, source: &Source) -> bool {
+    fn must_leave(&mut self, source: &mut Source) -> bool {
         if self.looked.elapsed() < ORPHANS_LOOK {
             return false;
         }
-        let now = source.orphans(ORPHANS_MAX);
+        let Some(now) = source.orphans(ORPHANS_MAX) else { return false };
         self.looked = Instant::now();
         let again = !now.partitions.is_empty() && now.partitions.is_subset(&self.seen.partitions);
         self.seen = now;

@@ -4,7 +4,7 @@
 pub mod cases;
 pub mod people;
 
-use portcullis_core::batch::{Counts, Entry, PartitionState, apply};
+use portcullis_core::batch::{Counts, Entry, PartitionState, Room, apply};
 use portcullis_core::containment::Proposal;
 use portcullis_core::event::Event;
 use portcullis_core::fanout::subjects_owned;
@@ -108,9 +108,8 @@ impl Run {
                     }
                 })
                 .collect();
-            let Ok(batch) = apply(policy, "events", &mut state, &mut shelf, &entries, &mut outputs);
-            counts.judged += batch.judged;
-            counts.repeats += batch.repeats;
+            let Ok(batch) = apply(policy, "events", &mut state, &mut shelf, &entries, &mut Room::default(), &mut outputs);
+            counts += batch;
             from = to;
         }
         Run { outputs, shelf, state, counts }

@@ -1,10 +1,11 @@
 //! `portcullis explain`: why, from an output folder, in sums that a person can add.
 
 use super::Failure;
+use crate::live::COLUMNS;
 use crate::say::{harmless, say_on, steers};
 use anyhow::{Context, bail};
 use portcullis_core::containment::{ContainmentDecision, ContainmentRequest};
-use portcullis_core::verdict::{Level, Verdict};
+use portcullis_core::verdict::{Level, Name, Verdict};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt::Write;
@@ -42,19 +43,33 @@ pub fn explain(what: &str, dir: &Path) -> anyhow::Result<String> {
     let verdicts: Vec<Verdict> = lines(&dir.join("verdicts.ndjson"), |v: &Verdict| {
         v.id == what || v.subject.id == what || wanted_verdict.as_deref() == Some(&v.id)
     })?;
-    let mut text = String::new();
-    let Some(worst) = verdicts.iter().reduce(|a, b| if (b.level, b.evidence_db) > (a.level, a.evidence_db) { b } else { a }) else {
+    if verdicts.is_empty() {
         bail!(
             "nothing about {what:?} in {}: it names neither a verdict, nor a request, nor a subject with a verdict (subjects that never left `low` have none; `score --emit all` writes one for every event)",
             dir.display()
         );
-    };
-    if verdicts.len() > 1 {
-        history(&mut text, &verdicts)?;
     }
-    one(&mut text, worst)?;
-    let decisions: Vec<ContainmentDecision> = lines(&dir.join("decisions.ndjson"), |d: &ContainmentDecision| d.subject == worst.subject)?;
-    containment(&mut text, &requests, &decisions)?;
+    // One name may be an identity's of two tenants, or a device's as well.
+    let mut subjects: Vec<(&str, &Name)> = verdicts.iter().map(|v| (v.tenant.as_str(), &v.subject)).collect();
+    subjects.sort_unstable_by_key(|(tenant, subject)| (*tenant, &subject.kind, &subject.id));
+    subjects.dedup();
+    let mut text = String::new();
+    for (number, (tenant, subject)) in subjects.iter().enumerate() {
+        if number > 0 {
+            writeln!(text, "\n{}\n", "-".repeat(COLUMNS))?;
+        }
+        let of_it: Vec<&Verdict> = verdicts.iter().filter(|v| v.tenant == *tenant && v.subject == **subject).collect();
+        if of_it.len() > 1 {
+            history(&mut text, &of_it)?;
+        }
+        if let Some(worst) = of_it.iter().reduce(|a, b| if (b.level, b.evidence_db) > (a.level, a.evidence_db) { b } else { a }) {
+            one(&mut text, worst)?;
+        }
+        let asked: Vec<&ContainmentRequest> = requests.iter().filter(|r| r.tenant == *tenant && r.subject == **subject).collect();
+        let is_its = |d: &ContainmentDecision| d.tenant == *tenant && d.subject == **subject;
+        let decisions: Vec<ContainmentDecision> = lines(&dir.join("decisions.ndjson"), is_its)?;
+        containment(&mut text, &asked, &decisions)?;
+    }
     Ok(text)
 }
 
@@ -88,8 +103,9 @@ fn lines<T: DeserializeOwned>(path: &Path, keep: impl Fn(&T) -> bool) -> anyhow:
     Ok(kept)
 }
 
-fn history(text: &mut String, verdicts: &[Verdict]) -> std::fmt::Result {
-    writeln!(text, "{} verdicts on {} {}:", verdicts.len(), verdicts[0].subject.kind, verdicts[0].subject.id)?;
+fn history(text: &mut String, verdicts: &[&Verdict]) -> std::fmt::Result {
+    let Verdict { subject, tenant, .. } = verdicts[0];
+    writeln!(text, "{} verdicts on {} {} of tenant {tenant}:", verdicts.len(), subject.kind, subject.id)?;
     for verdict in verdicts.iter().take(HISTORY_MAX) {
         let leading = verdict.reasons.first().map_or("", |r| &r.signal);
         writeln!(
@@ -168,7 +184,7 @@ fn short(digest: &str) -> &str {
     digest.get(..12).unwrap_or(digest)
 }
 
-fn containment(text: &mut String, requests: &[ContainmentRequest], decisions: &[ContainmentDecision]) -> std::fmt::Result {
+fn containment(text: &mut String, requests: &[&ContainmentRequest], decisions: &[ContainmentDecision]) -> std::fmt::Result {
     if requests.is_empty() && decisions.is_empty() {
         return writeln!(text, "\nNothing was requested.");
     }
@@ -178,12 +194,12 @@ fn containment(text: &mut String, requests: &[ContainmentRequest], decisions: &[
         let what = if request.mode == portcullis_core::verdict::Mode::Shadow { "would be requested" } else { "requested" };
         writeln!(
             text,
-            "  {} on {} {} {what} by playbook {playbook} at {}, {}",
-            request.action, target.kind, target.id, request.level, request.id
+            "  {}  {} on {} {} {what} by playbook {playbook} at {}: {}, incident {}",
+            request.time, request.action, target.kind, target.id, request.level, request.id, request.incident.id
         )?;
     }
     for decision in decisions.iter().filter(|d| d.request.is_none() && d.would_send.is_none()) {
-        writeln!(text, "  {}: {} ({})", decision.action, decision.end, decision.why)?;
+        writeln!(text, "  {}  {}: {} ({})", decision.time, decision.action, decision.end, decision.why)?;
     }
     Ok(())
 }

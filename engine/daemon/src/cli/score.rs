@@ -12,7 +12,7 @@ use anyhow::Context;
 use portcullis_connectors::enrich::{Enricher, GeoSettings};
 use portcullis_connectors::file::FileReader;
 use portcullis_connectors::formats::{Format, Input};
-use portcullis_core::event::{Event, Origin};
+use portcullis_core::event::{Event, EventType, Origin};
 use portcullis_core::policy::{Policy, parse};
 use portcullis_core::record::Output;
 use portcullis_core::text::Text;
@@ -98,10 +98,13 @@ pub fn run(args: Args) -> Result<(), Failure> {
     progress.finish();
     files.finish(&summary)?;
     summary.log();
-    match summary.interrupted {
-        true => Err(Failure::Interrupted),
-        false => Ok(()),
+    if summary.interrupted {
+        return Err(Failure::Interrupted);
     }
+    if summary.read > 0 && summary.dead_letters == summary.read {
+        return Err(Failure::Data(format!("none of the {} records could be used: is the format right?", summary.read)));
+    }
+    Ok(())
 }
 
 /// Before anything is written over: every input can be read, and none of them lies where the outputs go.
@@ -192,10 +195,11 @@ pub fn score(
             Feed::open(std::slice::from_ref(inventory), Order::AsIs, Format::Native, memory_bytes)?,
             std::slice::from_ref(inventory),
             Format::Native,
+            Holds::Inventory,
             stop,
         )?;
     }
-    run.all_of(Feed::open(&args.events, args.order, args.format, memory_bytes)?, &args.events, args.format, stop)?;
+    run.all_of(Feed::open(&args.events, args.order, args.format, memory_bytes)?, &args.events, args.format, Holds::Events, stop)?;
     Ok(summary)
 }
 
@@ -209,9 +213,17 @@ struct Run<'r> {
     watch: &'r mut dyn FnMut(&[Output]),
 }
 
+/// What files are there for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Events,
+    /// `inventory.identity` records, nothing else.
+    Inventory,
+}
+
 impl Run<'_> {
     /// receive -> decode -> judge -> write, batch by batch.
-    fn all_of(&mut self, mut feed: Feed, names: &[String], format: Format, stop: &AtomicBool) -> Result<(), Failure> {
+    fn all_of(&mut self, mut feed: Feed, names: &[String], format: Format, holds: Holds, stop: &AtomicBool) -> Result<(), Failure> {
         let inputs: Vec<Input> = names
             .iter()
             .map(|name| match self.args.allow {
@@ -245,6 +257,11 @@ impl Run<'_> {
                 }
                 let (summary, files, mut failed) = (&mut *self.summary, &mut *self.files, None);
                 self.ingest.record(format, raw.bytes, name, origin, &mut |item| match item {
+                    Ingested::Event(event) if holds == Holds::Inventory && event.kind != EventType::InventoryIdentity => {
+                        let reason = format!("--inventory holds inventory.identity records, and this is {}", event.kind);
+                        summary.dead_letter();
+                        failed = files.dead_letter(&name.name, raw, 0, "type", &reason).err();
+                    }
                     Ingested::Event(event) => {
                         summary.event(&event);
                         events.push(event);
