@@ -8,7 +8,7 @@ use crate::line_file::LineFile;
 use crate::roles::Topics;
 use crate::say::say;
 use anyhow::Context;
-use portcullis_connectors::kafka::{Reader, RecordRef, Start, TopicPartition};
+use portcullis_connectors::kafka::{Reader, RecordRef, Start, TopicPartition, connect_check};
 use portcullis_core::time::Time;
 use portcullis_schemas::{decode_event_record, decode_gate_record};
 use serde_json::value::RawValue;
@@ -17,6 +17,10 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// How long to wait for a broker.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 #[derive(clap::Subcommand)]
 pub enum LogCommand {
@@ -51,7 +55,10 @@ pub fn run(command: LogCommand) -> Result<(), Failure> {
     let config = super::validate::load(&args.config, args.no_environment)?;
     let stop = stop_on_signal()?;
     let topics = Topics::new(&config.topics.prefix);
-    let mut reader = Reader::open(&kafka_of(&config))?;
+    let kafka = kafka_of(&config);
+    // Before the file is made: what it held stays, if there is nothing to put in its place.
+    connect_check(&kafka, &[&topics.events, &topics.proposals], CONNECT_MAX)?;
+    let mut reader = Reader::open(&kafka)?;
     let mut file = LineFile::create(&args.out).with_context(|| format!("making {}", args.out.display()))?;
     let mut records = 0;
     for (which, topic) in [(Which::Events, &topics.events), (Which::Proposals, &topics.proposals)] {

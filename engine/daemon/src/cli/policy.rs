@@ -6,7 +6,6 @@ use crate::active_policy::policy_record;
 use crate::config::Config;
 use crate::roles::{Topics, wall_clock};
 use crate::say::{say, say_on};
-use anyhow::Context;
 use portcullis_connectors::kafka::{Reader, Sink, SinkSettings, Start, TopicPartition, connect_check};
 use portcullis_core::policy::effective::effective;
 use portcullis_core::policy::{Policy, parse};
@@ -50,7 +49,8 @@ pub enum PolicyCommand {
 
 /// Reads a policy file; its faults are a configuration failure.
 pub fn read(path: &Path) -> Result<(Policy, String), Failure> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("reading the policy {}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Failure::Configuration(vec![format!("the policy {} cannot be read: {e}", path.display())]))?;
     let policy = parse::parse(&path.display().to_string(), &text)
         .map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))?;
     Ok((policy, text))
