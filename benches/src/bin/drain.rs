@@ -40,7 +40,7 @@ use portcullis_state::{Partition, Shared, StateOptions, Value};
 use std::path::Path;
 
 /// Share of the events that come from a strange place, such that the default policy writes a verdict for about 2 % of all events.
-const STRANGE: f64 = 0.018;
+const STRANGE: f64 = 0.012;
 
 struct Args {
     bootstrap: String,

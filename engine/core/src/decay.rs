@@ -13,11 +13,11 @@ pub fn decayed(value: i32, age_ms: i64, half_life_ms: i64) -> i32 {
     if age_ms <= 0 || half_life_ms <= 0 {
         return value;
     }
-    let steps = i128::from(age_ms) * 64 / i128::from(half_life_ms);
+    // What saturates is older than mankind.
+    let steps = age_ms.saturating_mul(64) / half_life_ms;
     if steps >= 64 * 31 {
         return 0;
     }
-    let steps = steps as i64;
     let shrunk = (i64::from(value.unsigned_abs()) * FRACTION[(steps % 64) as usize]) >> (16 + steps / 64);
     if value < 0 { -(shrunk as i32) } else { shrunk as i32 }
 }

@@ -8,6 +8,7 @@ use crate::policy::Policy;
 use crate::signal::{self, ALL};
 use crate::time::Time;
 use crate::verdict::{Centibans, Family, Level, Reason};
+use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
 /// Pieces of evidence held at once; the weakest goes first.
@@ -131,12 +132,15 @@ fn join_events(mut old: Vec<String>, new: Vec<String>) -> Vec<String> {
     old
 }
 
+/// One entry for a piece of evidence. On the stack: while an incident is open, every event adds up some thirty times.
+pub type Pieces<T> = ArrayVec<T, EVIDENCE_MAX>;
+
 /// What all evidence adds up to at one moment.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sum {
     pub total: Centibans,
     /// Applied centibans by place in the held list, strongest first; zeros left out.
-    pub applied: Vec<(usize, i32)>,
+    pub applied: Pieces<(usize, i32)>,
     /// The highest level that a fact lifts to, and its place in the held list.
     pub floor: Option<(Level, usize)>,
     /// Everything that speaks against the subject could have been caused without a credential.
@@ -145,11 +149,11 @@ pub struct Sum {
 
 /// Adds up what is held at `clock`.
 pub fn sum(held: &[Evidence], policy: &Policy, prior: Centibans, clock: Time) -> Sum {
-    let mut against: Vec<(Family, i32, usize)> = Vec::with_capacity(held.len());
-    let mut protective: Vec<(i32, usize)> = Vec::new();
+    let mut against = Pieces::<(Family, i32, usize)>::new();
+    let mut protective = Pieces::<(i32, usize)>::new();
     let mut floor: Option<(Level, usize)> = None;
     let mut only_unauthenticated = true;
-    for (i, evidence) in held.iter().enumerate() {
+    for (i, evidence) in held.iter().enumerate().take(EVIDENCE_MAX) {
         let (Some(signal), now) = (evidence.signal(), evidence.now(policy, clock)) else { continue };
         if let Some((level, until)) = evidence.floor
             && until > clock
@@ -167,14 +171,14 @@ pub fn sum(held: &[Evidence], policy: &Policy, prior: Centibans, clock: Time) ->
     // Strongest first within each family; ties by number and scope, so that the order in which they came cannot matter.
     let tie = |i: usize| (held[i].signal, held[i].scope.session, held[i].scope.device, held[i].scope.credential, held[i].scope.workload);
     against.sort_unstable_by_key(|a| (a.0, -a.1, tie(a.2)));
-    let mut applied: Vec<(usize, i32)> = Vec::with_capacity(held.len());
+    let mut applied = Pieces::<(usize, i32)>::new();
     let (mut family, mut rank) = (None, 0);
     for (f, now, i) in against {
         rank = if family == Some(f) { rank + 1 } else { 0 };
         family = Some(f);
         applied.push((i, now >> rank.min(31)));
     }
-    let mut left: Vec<(usize, i32)> = applied.clone();
+    let mut left = applied.clone();
     protective.sort_unstable_by_key(|a| (a.0, tie(a.1)));
     for (weight, i) in protective {
         let mut budget = -weight;
@@ -188,7 +192,7 @@ pub fn sum(held: &[Evidence], policy: &Policy, prior: Centibans, clock: Time) ->
         }
         applied.push((i, weight + budget));
     }
-    applied.retain(|(_, cb)| *cb != 0);
+    applied.retain(|piece| piece.1 != 0);
     applied.sort_unstable_by_key(|a| (-a.1, tie(a.0)));
     let total = prior.0 + applied.iter().map(|(_, cb)| cb).sum::<i32>();
     Sum { total: Centibans(total), applied, floor, only_unauthenticated }

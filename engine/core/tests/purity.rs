@@ -36,6 +36,7 @@ const FORBIDDEN: &[(&str, &str)] = &[
 
 /// The only crates the core may depend on.
 const ALLOWED: &[&str] = &[
+    "arrayvec",
     "blake3",
     "jiff",
     "libm",
