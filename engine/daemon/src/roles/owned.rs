@@ -216,6 +216,10 @@ where
         self.partition.owe(owed);
     }
 
+    fn owed(&self) -> &[Unverified] {
+        self.partition.owed()
+    }
+
     fn skip_to(&mut self, position: i64) {
         self.partition.skip_to(position);
     }

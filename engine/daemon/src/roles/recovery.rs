@@ -52,6 +52,8 @@ pub trait Replayed {
     fn remember(&mut self, journal: JournalEnd) -> anyhow::Result<()>;
     /// The journal is to say this of the replay.
     fn owe(&mut self, owed: Unverified);
+    /// What it is still to say.
+    fn owed(&self) -> &[Unverified];
     /// Stands at `position` from now on, whatever was before it.
     fn skip_to(&mut self, position: i64);
 }
@@ -114,7 +116,7 @@ impl<'a> Recovery<'a> {
                     tracing::warn!(log = %self.log, note = owed.note, "goes on as accepted; the journal will say so");
                     partition.skip_to(owed.to);
                     partition.owe(owed);
-                    partition.remember(partition.journal().clone())?;
+                    partition.remember(chain_end(partition, last))?;
                 }
                 Ok(Recovered::Live(Start::At(at)))
             }
@@ -127,7 +129,7 @@ impl<'a> Recovery<'a> {
                 if is_verified {
                     self.replay(partition, from, to)?;
                 } else {
-                    let end = last.map_or_else(JournalEnd::default, |e| JournalEnd { at_least: e.offset + 1, digest: e.digest });
+                    let end = chain_end(partition, last);
                     self.replay_unverified(partition, from, to, end)?;
                 }
                 tracing::info!(log = %self.log, from, to, verified = is_verified, took_ms = began.elapsed().as_millis(), "state replayed");
@@ -168,7 +170,9 @@ impl<'a> Recovery<'a> {
             decision_version: tail.as_ref().map_or(0, |(last, _)| last.record.decision_version),
             next,
         };
-        let facts = Facts { state: position, log: first..last, journal, committed: self.committed, decision_version: DECISION_VERSION };
+        let is_in_gap = partition.owed().iter().any(|owed| owed.kind == JournalKind::AcceptedGap && position < owed.to);
+        let facts =
+            Facts { state: position, is_in_gap, log: first..last, journal, committed: self.committed, decision_version: DECISION_VERSION };
         Ok((facts, tail.map(|(last, _)| last)))
     }
 
@@ -226,6 +230,11 @@ impl<'a> Recovery<'a> {
                     while let Some(entry) = left.next_if(|e| !e.moves_end() || record.position.offset >= e.record.to) {
                         checks.finish(partition, entry, &mut records)?;
                         tell(partition.position());
+                    }
+                    // No batch is as long as a gap may be.
+                    if records.len() >= UNVERIFIED_BATCH && left.peek().is_some_and(|e| e.record.kind != JournalKind::Batch) {
+                        decide_unverified(partition, &mut records)?;
+                        partition.remember(partition.journal().clone())?;
                     }
                     records.push(record);
                 }
@@ -301,6 +310,22 @@ impl<'a> Recovery<'a> {
     }
 }
 
+/// Where the chain goes on: after the journal's last record or, where none is left, after the one that the state knew, wherever the next
+/// one will stand. So a state from before the gap finds its way through it, too.
+fn chain_end<P: Replayed>(partition: &P, last: Option<Entry>) -> JournalEnd {
+    match last {
+        Some(last) => JournalEnd { at_least: last.offset + 1, digest: last.digest },
+        None => JournalEnd { at_least: 0, digest: partition.journal().digest.clone() },
+    }
+}
+
+/// Decides on records that no journal record vouches for.
+fn decide_unverified<P: Replayed>(partition: &mut P, records: &mut Vec<Copied>) -> anyhow::Result<()> {
+    partition.replay(records)?;
+    records.clear();
+    Ok(())
+}
+
 /// A replay equals the original, or stops.
 struct Checks {
     log: TopicPartition,
@@ -326,6 +351,9 @@ impl Checks {
             let now = partition.replay(records)?;
             self.compare(partition, entry, &now)?;
             records.clear();
+        } else if !records.is_empty() {
+            // A state from before a gap, where all of the journal was gone: whoever accepted the gap had them decided on, too.
+            decide_unverified(partition, records)?;
         }
         if entry.moves_end() {
             partition.skip_to(then.to);

@@ -17,6 +17,7 @@
 //! | N | N | behind, the log does not | [`StartFault::LogTooShort`] |
 //! | N | N | behind, the journal does not | [`StartFault::JournalTooShort`] |
 //! | N | N | behind, its last link is not in the chain | [`StartFault::OtherHistory`] |
+//! | nowhere, or N | N | behind, in the middle of a gap that was accepted | on with its unverified replay |
 //! | N, beyond the log's end | N | any | [`StartFault::LogMadeAnew`] |
 //! | N, before the log's begin | N | at N | [`StartFault::UnreadGone`] |
 //! | by a newer engine | N | any | [`StartFault::Downgrade`] |
@@ -49,6 +50,8 @@ pub struct Accept {
 pub struct Facts {
     /// Next record that the state wants; 0 without a state.
     pub state: i64,
+    /// It is on its way through a gap that was accepted: the start that did so was cut short.
+    pub is_in_gap: bool,
     /// First offset of the log, and the one after its last.
     pub log: Range<i64>,
     pub journal: Journal,
@@ -116,7 +119,7 @@ pub enum StartFault {
     OtherHistory { state: i64 },
     #[error(
         "journal-gone: the committed offset is {committed}, the state stands at {state}, and the journal is empty: its topic was made anew or its retention is too short. \
-         Start once with --accept-gap to go on at {committed} with what the log still has, unverified; the audit chain begins anew and says so"
+         Start once with --accept-gap to go on at {committed} with what the log still has, unverified; the audit chain goes on after the record that the state stands at, and says so"
     )]
     JournalGone { committed: i64, state: i64 },
     #[error(
@@ -154,6 +157,7 @@ const MARKER: i64 = 1;
 /// # Errors
 /// The fault by name.
 pub fn decide(facts: &Facts, accept: Accept) -> Result<Plan, StartFault> {
+    let accept = Accept { accept_gap: accept.accept_gap || facts.is_in_gap, ..accept };
     let Some(end) = facts.journal.end else { return without_journal(facts, accept) };
     let owed = match facts.committed {
         Some(committed) if committed == end => None,
@@ -236,6 +240,10 @@ fn behind(facts: &Facts, state: i64, end: i64, owed: Option<Unverified>, accept:
             false if first > next.from.max(state) => Err(StartFault::LogTooShort { state, wanted: state, first }),
             false => Err(StartFault::JournalTooShort { state, first: next.from }),
         };
+    }
+    if facts.is_in_gap {
+        // Between the link that it began with and the one that it will end with.
+        return gap(format!("the journal goes on at {}; accepted", next.from));
     }
     if accept.accept_rebuild { Ok(Plan::Rebuild) } else { Err(StartFault::OtherHistory { state }) }
 }

@@ -11,6 +11,8 @@ struct Fake {
     end: JournalEnd,
     owed: Vec<Unverified>,
     gives: JournalRecord,
+    /// Records decided on.
+    replayed: usize,
 }
 
 impl Replayed for Fake {
@@ -22,7 +24,8 @@ impl Replayed for Fake {
         &self.end
     }
 
-    fn replay(&mut self, _records: &[Copied]) -> anyhow::Result<JournalRecord> {
+    fn replay(&mut self, records: &[Copied]) -> anyhow::Result<JournalRecord> {
+        self.replayed += records.len();
         self.reached = self.gives.to;
         Ok(self.gives.clone())
     }
@@ -34,6 +37,10 @@ impl Replayed for Fake {
 
     fn owe(&mut self, owed: Unverified) {
         self.owed.push(owed);
+    }
+
+    fn owed(&self) -> &[Unverified] {
+        &self.owed
     }
 
     fn skip_to(&mut self, position: i64) {
@@ -113,4 +120,29 @@ fn a_chain_that_does_not_link_stops_and_one_with_notes_does() {
     let note = JournalRecord { previous: "before".to_owned(), kind: JournalKind::AcceptedGap, to: 25, ..JournalRecord::default() };
     assert_eq!(finish(&mut fake, Accept::default(), note), Ok(()));
     assert_eq!((fake.position, fake.end.digest.as_str()), (25, "d"), "a gap that was accepted before is no batch");
+}
+
+#[test]
+fn a_gap_is_decided_on_by_whoever_comes_from_before_it() {
+    let mut fake = Fake {
+        gives: JournalRecord { to: 20, ..batch() },
+        end: JournalEnd { digest: "before".to_owned(), at_least: 3 },
+        ..Fake::default()
+    };
+    let gap = JournalRecord { previous: "before".to_owned(), kind: JournalKind::AcceptedGap, from: 10, to: 25, ..JournalRecord::default() };
+    let record = |offset| Copied { position: Position { partition: 0, offset, appended_at: Time(0) }, key: Vec::new(), value: Vec::new() };
+    let mut checks = Checks { log: TopicPartition::new("log", 0), accept: Accept::default(), diverged: false };
+    let mut records = vec![record(10), record(19)];
+    checks.finish(&mut fake, &Entry { offset: 7, record: gap, digest: "d".to_owned() }, &mut records).expect("nothing to compare");
+    assert_eq!((fake.replayed, records.len()), (2, 0), "the batch that follows has records of its own alone");
+    assert_eq!((fake.position, fake.end.digest.as_str()), (25, "d"));
+}
+
+#[test]
+fn the_chain_goes_on_after_its_last_record_or_after_what_the_state_knew() {
+    let fake = Fake { end: JournalEnd { digest: "before".to_owned(), at_least: 3 }, ..Fake::default() };
+    let last = Entry { offset: 7, record: batch(), digest: "d".to_owned() };
+    assert_eq!(chain_end(&fake, Some(last)), JournalEnd { digest: "d".to_owned(), at_least: 8 });
+    // A topic that was made anew counts from the beginning.
+    assert_eq!(chain_end(&fake, None), JournalEnd { digest: "before".to_owned(), at_least: 0 });
 }

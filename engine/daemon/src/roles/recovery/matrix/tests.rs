@@ -4,11 +4,11 @@ use super::*;
 
 fn facts() -> Facts {
     let journal = Journal { was_written: true, end: Some(100), decision_version: 1, next: Some(Next { from: 50, is_chained: true }) };
-    Facts { state: 50, log: 0..101, journal, committed: Some(100), decision_version: 1 }
+    Facts { state: 50, is_in_gap: false, log: 0..101, journal, committed: Some(100), decision_version: 1 }
 }
 
 fn new_log() -> Facts {
-    Facts { state: 0, log: 0..10, journal: Journal::default(), committed: None, decision_version: 1 }
+    Facts { state: 0, is_in_gap: false, log: 0..10, journal: Journal::default(), committed: None, decision_version: 1 }
 }
 
 fn with(change: impl FnOnce(&mut Facts)) -> Facts {
@@ -110,6 +110,23 @@ fn a_journal_that_is_gone_stops_unless_it_aged_out() {
 }
 
 #[test]
+fn a_gap_that_was_accepted_is_gone_through_to_its_end() {
+    let between = |change: fn(&mut Facts)| {
+        let mut facts = with(|f| (f.state, f.is_in_gap) = (80, true));
+        change(&mut facts);
+        decide(&facts, NOTHING)
+    };
+    let note = "the journal goes on at 70; accepted";
+    assert_eq!(between(|f| f.journal.next = Some(Next { from: 70, is_chained: false })), unverified(80, 80, note));
+    let note = "the journal began with a batch at 90; accepted";
+    assert_eq!(between(|f| f.journal.next = Some(Next { from: 90, is_chained: false })), unverified(80, 80, note));
+    assert_eq!(
+        between(|f| f.journal = Journal { was_written: true, ..Journal::default() }),
+        unverified(80, 80, "the journal was empty; accepted")
+    );
+}
+
+#[test]
 fn a_log_made_anew_and_unread_records_that_are_gone_stop() {
     assert_eq!(decide(&with(|f| f.log = 0..80), NOTHING), Err(StartFault::LogMadeAnew { committed: 100, end: 80 }));
     let live = |first| with(|f| (f.state, f.log) = (100, first..first + 10));
@@ -140,9 +157,10 @@ fn no_combination_decides_twice_or_leaves_out() {
                     for chained in [None, Some(false), Some(true)] {
                         let next = chained.map(|is_chained| Next { from: state, is_chained });
                         let journal = Journal { was_written: end.is_some(), end, decision_version: 1, next };
-                        let facts = Facts { state, log: first..last, journal, committed, decision_version: 1 };
-                        for bits in 0..16_u8 {
+                        for bits in 0..32_u8 {
                             let bit = |n: u8| bits & (1 << n) != 0;
+                            let (is_in_gap, journal) = (bit(4), journal.clone());
+                            let facts = Facts { state, is_in_gap, log: first..last, journal, committed, decision_version: 1 };
                             let accept =
                                 Accept { accept_offsets: bit(0), accept_gap: bit(1), accept_divergence: bit(2), accept_rebuild: bit(3) };
                             judge(&facts, accept);
@@ -153,20 +171,21 @@ fn no_combination_decides_twice_or_leaves_out() {
             }
         }
     }
-    assert_eq!(looked_at, 7 * 8 * 8 * 4 * 3 * 16);
+    assert_eq!(looked_at, 7 * 8 * 8 * 4 * 3 * 32);
 }
 
 fn judge(facts: &Facts, accept: Accept) {
+    let gap = accept.accept_gap || facts.is_in_gap;
     let authority = facts.journal.end.or(facts.committed).unwrap_or(0);
     match decide(facts, accept) {
         Ok(Plan::Beginning) => assert!(facts.state == 0 && facts.journal.end.is_none(), "{facts:?}"),
         Ok(Plan::Live { at, owed }) => {
             assert!(facts.state == authority && at >= authority, "{facts:?} {accept:?}");
-            assert!(at <= authority + MARKER || (accept.accept_gap && owed.is_some()), "{facts:?} {accept:?}");
+            assert!(at <= authority + MARKER || (gap && owed.is_some()), "{facts:?} {accept:?}");
         }
         Ok(Plan::Replay { from, to, is_verified, owed }) => {
             assert!(to == authority && facts.state < to && from <= to, "{facts:?} {accept:?}");
-            assert!(is_verified || (accept.accept_gap && owed.is_some()), "{facts:?} {accept:?}");
+            assert!(is_verified || (gap && owed.is_some()), "{facts:?} {accept:?}");
             assert!(!is_verified || facts.journal.next.is_some_and(|n| n.is_chained), "{facts:?} {accept:?}");
         }
         Ok(Plan::Rebuild) => assert!(accept.accept_rebuild, "{facts:?}"),
