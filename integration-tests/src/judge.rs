@@ -23,6 +23,7 @@ mod random;
 mod run;
 mod schedule;
 mod settle;
+mod store;
 mod verdict;
 mod workload;
 mod world;

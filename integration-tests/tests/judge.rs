@@ -37,6 +37,11 @@ fn pods_come_go_and_stay_and_one_log_gives_the_same_twice() {
 }
 
 #[test]
+fn with_checkpoints_that_are_damaged_or_too_old() {
+    survives(&["checkpoint-manifest-cut", "checkpoint-before-journal(gate)"]);
+}
+
+#[test]
 fn all_at_once() {
     survives(&["rebalance-storm(4)", "state-deleted(pod 1)"]);
 }

@@ -1,6 +1,7 @@
 //! The engine's processes under a seed: pods with names and state directories of their own, and what a cluster's supervisor does for them.
 
 use super::schedule::Schedule;
+use super::store::Store;
 use super::world::Kafka;
 use crate::kafka::{create_replicated, signal};
 use crate::service::binary;
@@ -20,6 +21,9 @@ const RESTART_AFTER: Duration = Duration::from_millis(500);
 /// A clean shutdown takes no longer.
 const STOP_MAX: Duration = Duration::from_secs(30);
 const INSTALL_MAX: Duration = Duration::from_secs(20);
+/// Several of a partition within a seed.
+const CHECKPOINTS_EVERY: &str = "2s";
+
 /// One process, and those that take its place.
 pub struct Pod {
     pub role: String,
@@ -43,6 +47,8 @@ pub struct Fleet {
     replication: i32,
     clock: Option<WallClock>,
     group: String,
+    /// What the operator accepts.
+    accepted: &'static [&'static str],
 }
 
 /// A wall clock that can be moved, for all pods: a library that is loaded before libc, and the file that it looks into.
@@ -85,13 +91,19 @@ impl Fleet {
             replication: kafka.replication(),
             clock,
             group: format!("{prefix}-score"),
+            accepted: &[],
         };
         create_replicated(&kafka.settings(), &fleet.raw(), schedule.partitions, fleet.replication);
+        let checkpoints = if schedule.checkpoints {
+            format!(", checkpoints: {{ url: {:?}, every: {CHECKPOINTS_EVERY} }}", fleet.store().url())
+        } else {
+            String::new()
+        };
         let config = |bootstrap: &str| {
             format!(
                 "kafka: {{ bootstrap_servers: {bootstrap:?} }}\ntopics: {{ prefix: {prefix}, partitions: {}, replication: {} }}\n\
                  ingest: {{ inputs: [ {{ topic: {}, format: native, tenant: from_record, trust: control }} ] }}\n\
-                 score: {{ workers: {}, transaction: {{ at_most: 20ms, records: {} }} }}\nstate: {{ cache: 64MiB }}\n\
+                 score: {{ workers: {}, transaction: {{ at_most: 20ms, records: {} }} }}\nstate: {{ cache: 64MiB{checkpoints} }}\n\
                  gate: {{ signing_key_file: {:?} }}\npolicy: {{ file: {:?} }}\nhttp: {{ listen: \"127.0.0.1:0\" }}\n",
                 schedule.partitions,
                 fleet.replication,
@@ -182,6 +194,16 @@ impl Fleet {
         group.clone_into(&mut self.group);
     }
 
+    /// From the next start on.
+    pub fn set_accepted(&mut self, flags: &'static [&'static str]) {
+        self.accepted = flags;
+    }
+
+    /// Where the checkpoints are.
+    pub fn store(&self) -> Store {
+        Store::new(self.path("checkpoints"))
+    }
+
     /// Keeps the folder, for whoever looks for what went wrong.
     pub fn keep(&mut self) -> PathBuf {
         self.dir.disable_cleanup(true);
@@ -209,7 +231,7 @@ impl Fleet {
         let (name, starts) = (self.pods[pod].name.clone(), self.pods[pod].starts + 1);
         let log = File::create(self.log_path(pod, starts))?;
         let mut command = Command::new(binary());
-        command.arg("run").arg("--config").arg(config).args(["--role", &self.pods[pod].role, "--instance", &name]);
+        command.arg("run").arg("--config").arg(config).args(["--role", &self.pods[pod].role, "--instance", &name]).args(self.accepted);
         command.env("PORTCULLIS_STATE__DIRECTORY", state).env("PORTCULLIS_SCORE__GROUP", &self.group);
         if let Some(failpoint) = failpoint {
             command.env(failpoint::VARIABLE, failpoint);
@@ -254,6 +276,11 @@ impl Fleet {
             }
         }
         owned
+    }
+
+    /// Whether a line of the log of a pod's latest start says this of a partition; `fields` are among what it names.
+    pub fn says(&self, pod: usize, what: &str, fields: &[String]) -> bool {
+        self.log(pod).lines().any(|line| line.contains(what) && fields.iter().all(|field| line.split(' ').any(|word| word == field)))
     }
 
     /// What the supervisor does: notes what has ended, and starts it again after a moment.

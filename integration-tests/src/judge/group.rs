@@ -1,4 +1,4 @@
-//! A consumer group's committed offsets, as its operator sees and moves them.
+//! What an operator does to a Kafka: moves a group's committed offsets, deletes topics and what is old in them.
 
 use portcullis_connectors::kafka::Settings;
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -97,6 +97,19 @@ pub fn delete_topics(settings: &Settings, topics: &[&str]) -> Result<(), KafkaEr
         std::thread::sleep(Duration::from_millis(100));
     }
     Err(KafkaError::AdminOp(Code::OperationTimedOut))
+}
+
+/// `kafka-delete-records`: removes what is before these offsets, as retention does.
+///
+/// # Errors
+/// What Kafka says.
+pub fn delete_records(settings: &Settings, topic: &str, before: &[(i32, Offset)]) -> Result<(), KafkaError> {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in before {
+        list.add_partition_offset(topic, *partition, *offset)?;
+    }
+    let deleted = pollster::block_on(admin(settings)?.delete_records(&list, &options()))?;
+    deleted.elements_for_topic(topic).iter().try_for_each(|element| element.error())
 }
 
 fn options() -> AdminOptions {

@@ -5,6 +5,7 @@ use portcullis_core::record::Position;
 use portcullis_core::time::Time;
 use std::ops::ControlFlow;
 
+#[derive(Clone)]
 pub struct Record {
     pub offset: i64,
     pub appended_at: Time,

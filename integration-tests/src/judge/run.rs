@@ -1,5 +1,7 @@
 //! A seed from beginning to end: install, feed, disturb, heal, settle, stop, judge.
 
+mod checkpoints;
+
 use super::feeder::Feeding;
 use super::findings::Findings;
 use super::fleet::Fleet;
@@ -8,7 +10,7 @@ use super::log::{Log, read};
 use super::outputs::Outputs;
 use super::schedule::{BrokerFault, Fault, OffsetFault, Schedule};
 use super::settle::Watch;
-use super::verdict::{Case, Tally, judge};
+use super::verdict::{Aged, Case, Tally, judge};
 use super::workload::pieces;
 use super::world::{Disk, Kafka, World};
 use crate::kafka::{create_replicated, unique};
@@ -113,6 +115,7 @@ fn run(
     let gap = Duration::from_millis((schedule.lasts_ms() / pieces.len() as u64).clamp(50, 700));
     let feeding = Feeding::default();
     let mut run = Run {
+        seed,
         schedule,
         kafka,
         fleet,
@@ -122,6 +125,7 @@ fn run(
         clock,
         policy: 1,
         buried: Vec::new(),
+        aged: Vec::new(),
         disks: Vec::new(),
     };
     let raw = run.fleet.raw();
@@ -158,6 +162,7 @@ fn run(
 }
 
 struct Run<'r> {
+    seed: u64,
     schedule: &'r Schedule,
     kafka: &'r mut Kafka,
     fleet: Fleet,
@@ -168,6 +173,7 @@ struct Run<'r> {
     /// Version in force.
     policy: u32,
     buried: Vec<Log>,
+    aged: Vec<Aged>,
     /// State disks, by pod.
     disks: Vec<(usize, Disk)>,
 }
@@ -273,6 +279,8 @@ impl Run<'_> {
             }
             Fault::Offsets { role, fault } => self.offsets(role, *fault),
             Fault::InputAnew => self.input_anew(),
+            Fault::Checkpoint { newest } => self.checkpoint(*newest),
+            Fault::JournalAged { role, left } => self.journal_aged(role, *left),
         }
     }
 
@@ -569,6 +577,8 @@ impl Run<'_> {
             prefix: &self.fleet.prefix,
             input: &input,
             buried: &self.buried,
+            aged: &self.aged,
+            checkpoints: &self.checkpoints()?,
             score_group: self.fleet.group(),
             states: &states,
             signing_key: &key,

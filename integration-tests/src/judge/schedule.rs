@@ -32,6 +32,37 @@ pub enum OffsetFault {
     Forward,
 }
 
+/// How the newest checkpoint of a partition is found by whoever needs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Newest {
+    Whole,
+    FileMissing,
+    FileAltered,
+    ManifestAltered,
+    ManifestCut,
+}
+
+impl Newest {
+    const ALL: [Newest; 5] = [Newest::Whole, Newest::FileMissing, Newest::FileAltered, Newest::ManifestAltered, Newest::ManifestCut];
+
+    fn name(self) -> &'static str {
+        match self {
+            Newest::Whole => "whole",
+            Newest::FileMissing => "file-missing",
+            Newest::FileAltered => "file-altered",
+            Newest::ManifestAltered => "manifest-altered",
+            Newest::ManifestCut => "manifest-cut",
+        }
+    }
+}
+
+/// What retention leaves of a journal that has gone on beyond the checkpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Retained {
+    Tail,
+    Nothing,
+}
+
 /// Something that goes wrong.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Fault {
@@ -100,6 +131,15 @@ pub enum Fault {
     InputAnew,
     /// First undisturbed, then with a fresh group over the same log, disturbed: the same outputs.
     Twice,
+    /// A pod loses its state, and with it the newest checkpoint of each of its partitions may be damaged.
+    Checkpoint {
+        newest: Newest,
+    },
+    /// All states are lost, and the checkpoints are older than the journal's retention.
+    JournalAged {
+        role: &'static str,
+        left: Retained,
+    },
 }
 
 impl fmt::Display for Fault {
@@ -125,6 +165,9 @@ impl fmt::Display for Fault {
             Fault::Offsets { role, fault } => write!(f, "offsets-{}({role})", format!("{fault:?}").to_lowercase()),
             Fault::InputAnew => f.write_str("input-made-anew"),
             Fault::Twice => f.write_str("disturbed-against-undisturbed"),
+            Fault::Checkpoint { newest } => write!(f, "checkpoint-{}", newest.name()),
+            Fault::JournalAged { role, left: Retained::Tail } => write!(f, "checkpoint-before-journal({role})"),
+            Fault::JournalAged { role, left: Retained::Nothing } => write!(f, "checkpoint-without-journal({role})"),
         }
     }
 }
@@ -146,6 +189,8 @@ pub struct Schedule {
     pub policy_after: usize,
     /// Each with how long it waits.
     pub faults: Vec<(u64, Fault)>,
+    /// A store of checkpoints is configured.
+    pub checkpoints: bool,
 }
 
 /// Longer than the session (10 s) and the transaction (5 s).
@@ -192,6 +237,10 @@ fn alone(random: &mut Random) -> Vec<Fault> {
     faults.push(Fault::Offsets { role: "ingest", fault: OffsetFault::Deleted });
     for role in ["score", "gate"] {
         faults.extend([OffsetFault::Deleted, OffsetFault::Back, OffsetFault::Forward].map(|fault| Fault::Offsets { role, fault }));
+    }
+    faults.extend(Newest::ALL.map(|newest| Fault::Checkpoint { newest }));
+    for (role, left) in [("score", Retained::Tail), ("score", Retained::Nothing), ("gate", Retained::Tail)] {
+        faults.push(Fault::JournalAged { role, left });
     }
     faults
 }
@@ -245,7 +294,8 @@ impl Schedule {
             pods = (0..3).map(|number| ("all", number)).collect();
         }
         let count = pods.len() as u64;
-        let faults = match single {
+        let is_mixed = single.is_none();
+        let mut faults = match single {
             Some(fault) => vec![(random.within(1_500..4_000), fault)],
             None => (0..random.within(2..5)).map(|_| (random.within(300..3_500), mixed(random, count))).collect(),
         };
@@ -263,17 +313,18 @@ impl Schedule {
             // Each has one of each log, and so something that could move.
             (partitions, workers) = (3, 1);
         }
-        Schedule {
-            ground,
-            pods,
-            partitions,
-            workers,
-            transaction_records: *random.pick(&[50, 200, 1_000, 5_000]),
-            emit: [*random.pick(&["changes", "floor", "all"]), *random.pick(&["changes", "floor", "all"])],
-            policy_after: random.within(1..workload.pieces as u64) as usize,
-            workload,
-            faults,
+        let mut checkpoints = is(|fault| matches!(fault, Fault::Checkpoint { .. } | Fault::JournalAged { .. }));
+        let transaction_records = *random.pick(&[50, 200, 1_000, 5_000]);
+        let emit = [*random.pick(&["changes", "floor", "all"]), *random.pick(&["changes", "floor", "all"])];
+        let policy_after = random.within(1..workload.pieces as u64) as usize;
+        // Drawn apart: what a seed draws besides does not depend on it.
+        let random = &mut Random::new(seed, "checkpoints");
+        if is_mixed && random.once_in(3) {
+            checkpoints = true;
+            let (place, wait_ms) = (random.within(0..faults.len() as u64 + 1) as usize, random.within(300..3_500));
+            faults.insert(place, (wait_ms, Fault::Checkpoint { newest: *random.pick(&Newest::ALL) }));
         }
+        Schedule { ground, pods, partitions, workers, transaction_records, workload, emit, policy_after, faults, checkpoints }
     }
 
     /// Of the log that a role reads.
@@ -291,6 +342,8 @@ impl Schedule {
             Fault::Freeze { ms, .. } | Fault::Broker { ms, .. } | Fault::Weather { ms, .. } | Fault::BrokerFull { ms } => *ms,
             Fault::Scale => 6_000,
             Fault::Storm { rounds } => rounds * 1_000,
+            // Several checkpoints are to be made meanwhile.
+            Fault::Checkpoint { .. } | Fault::JournalAged { .. } => 8_000,
             _ => 1_000,
         };
         self.faults.iter().map(|(wait, fault)| wait + lasts(fault)).sum::<u64>() + 2_000
@@ -303,7 +356,7 @@ impl fmt::Display for Schedule {
         let faults: Vec<String> = self.faults.iter().map(|(wait, fault)| format!("{wait} ms {fault}")).collect();
         write!(
             f,
-            "{} | {:?} broker(s), {} partitions, {} x {} worker(s), {} records a transaction, emit {}/{}, {}",
+            "{} | {:?} broker(s), {} partitions, {} x {} worker(s), {} records a transaction, emit {}/{}, {}{}",
             faults.join(", "),
             self.ground,
             self.partitions,
@@ -312,7 +365,8 @@ impl fmt::Display for Schedule {
             self.transaction_records,
             self.emit[0],
             self.emit[1],
-            self.workload
+            self.workload,
+            if self.checkpoints { ", with checkpoints" } else { "" }
         )
     }
 }
@@ -333,6 +387,11 @@ mod tests {
         let count = alone(&mut Random::new(0, "")).len() as u64;
         assert!((1..=count).all(|seed| Schedule::draw(seed).faults.len() == 1));
         assert!((count + 1..300).all(|seed| Schedule::draw(seed).faults.len() >= 2));
+        let draws = |seed: u64, wanted: &str| Schedule::draw(seed).to_string().contains(wanted);
+        for newest in Newest::ALL {
+            let name = format!("checkpoint-{}", newest.name());
+            assert!((1..=count).any(|seed| draws(seed, &name)) && (count + 1..300).any(|seed| draws(seed, &name)), "{name}");
+        }
         for point in Point::ALL {
             let at = |fault: &Fault| matches!(fault, Fault::Point { point: drawn, stop: false, .. } if drawn == point);
             assert!((1..=count).any(|seed| at(&Schedule::draw(seed).faults[0].1)), "{}", point.name());

@@ -111,7 +111,9 @@ impl<'w> Watch<'w> {
         (0..self.reader.partitions(topic)?)
             .map(|partition| {
                 let mut end = self.ends.get(&(topic.to_owned(), partition)).copied().unwrap_or_default();
-                let range = self.reader.read(&TopicPartition::new(topic, partition), Start::At(end.read_to), None, |record| {
+                // Retention may have removed what was first.
+                let from = if end.read_to == 0 { Start::Beginning } else { Start::At(end.read_to) };
+                let range = self.reader.read(&TopicPartition::new(topic, partition), from, None, |record| {
                     end.last = match record.value.map(decode_journal_record) {
                         Some(Ok(journal)) if is_journal => journal.to,
                         _ => record.offset + 1,

@@ -1,6 +1,6 @@
 //! The verdict over a run: each hop against the log that it really read.
 
-use super::decided::{self, Line, Published};
+use super::decided::{self, Gap, Line, Published};
 use super::findings::Findings;
 use super::group::committed;
 use super::ingested;
@@ -20,6 +20,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// What retention has removed of a journal, and where that made an operator accept a gap.
+pub struct Aged {
+    /// The topic.
+    pub journal: String,
+    pub records: Log,
+    /// By partition.
+    pub gaps: BTreeMap<i32, Gap>,
+}
+
 /// Where the evidence is.
 pub struct Case<'c> {
     pub settings: &'c Settings,
@@ -27,9 +36,12 @@ pub struct Case<'c> {
     pub input: &'c Input,
     /// Raw topics of the same name that were there before.
     pub buried: &'c [Log],
+    pub aged: &'c [Aged],
     pub score_group: &'c str,
     /// State directories of all pods.
     pub states: &'c [PathBuf],
+    /// The same of checkpoints.
+    pub checkpoints: &'c [PathBuf],
     pub signing_key: &'c Path,
     /// INGEST was part of it.
     pub ingest: bool,
@@ -53,7 +65,7 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} raw, {} events, {} dead letters, {verdicts} verdicts, {proposals} proposals, {requests} requests, {decisions} decisions, \
-             {}+{} batches, {}+{} profiles, {}+{} states",
+             {}+{} batches, {}+{} profiles, {}+{} states{}",
             ingested.raw,
             ingested.events,
             ingested.dead_letters,
@@ -62,20 +74,35 @@ impl fmt::Display for Tally {
             score.values,
             gate.values,
             score.states,
-            gate.states
+            gate.states,
+            match score.checkpoints + gate.checkpoints {
+                0 => String::new(),
+                count => format!(", {count} checkpoints"),
+            }
         )
     }
 }
 
 const KAFKA_MAX: Duration = Duration::from_secs(10);
 
+/// Puts what retention removed of a journal before what is left of it. The gaps that were accepted.
+fn unearth(aged: &[Aged], journal: &str, log: &mut Log) -> BTreeMap<i32, Gap> {
+    let Some(aged) = aged.iter().find(|aged| aged.journal == journal) else { return BTreeMap::new() };
+    for (left, removed) in log.iter_mut().zip(&aged.records) {
+        left.splice(0..0, removed.iter().cloned());
+    }
+    aged.gaps.clone()
+}
+
 /// # Errors
 /// When the evidence cannot be had; what it says is in the findings.
 pub fn judge(case: &Case<'_>) -> anyhow::Result<(Tally, Findings)> {
     let (names, topics) = (Names::new(case.prefix), Topics::new(case.prefix));
     let (mut findings, mut tally) = (Findings::default(), Tally::default());
-    let [events, proposals, verdicts, risk, journal, gate_journal] =
+    let [events, proposals, verdicts, risk, mut journal, mut gate_journal] =
         read_all(case.settings, [&names.events, &names.proposals, &names.verdicts, &names.risk, &names.journal, &names.gate_journal])?;
+    let gaps = unearth(case.aged, &names.journal, &mut journal);
+    let gate_gaps = unearth(case.aged, &names.gate_journal, &mut gate_journal);
     if case.ingest {
         let cluster = cluster_id(case.settings, KAFKA_MAX)?;
         let [raw, dead_letters, inventory] = read_all(case.settings, [&case.input.name, &names.dead_letter, &names.inventory])?;
@@ -101,8 +128,10 @@ pub fn judge(case: &Case<'_>) -> anyhow::Result<(Tally, Findings)> {
         topic: &names.events,
         log: &events,
         journal: &journal,
+        gaps: &gaps,
         committed: &committed(case.settings, case.score_group, &names.events, events.len())?,
         states: case.states,
+        checkpoints: case.checkpoints,
     };
     let write = |number: i32, outputs: &mut Vec<_>, outbox: &mut _| {
         outputs.iter().for_each(|output| score::write(&topics, Encoding::Json, number, output, outbox));
@@ -114,8 +143,10 @@ pub fn judge(case: &Case<'_>) -> anyhow::Result<(Tally, Findings)> {
         topic: &names.proposals,
         log: &proposals,
         journal: &gate_journal,
+        gaps: &gate_gaps,
         committed: &committed(case.settings, &format!("{}-gate", case.prefix), &names.proposals, proposals.len())?,
         states: case.states,
+        checkpoints: case.checkpoints,
     };
     let signer = Signer::open(case.signing_key, "portcullis", "portcullis-executor")?;
     let write = |_: i32, outputs: &mut Vec<_>, outbox: &mut _| {
