@@ -29,6 +29,9 @@ use std::time::{Duration, Instant};
 /// How often the group's queue is looked at while no record comes.
 const GROUP_INTERVAL: Duration = Duration::from_millis(50);
 
+/// Markers of transactions that may stand at the end of a log without a record after them.
+const MARKERS_MAX: i64 = 2;
+
 /// What to do where there is no committed offset, or one that is not in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OffsetReset {
@@ -118,6 +121,8 @@ pub struct Source {
     assigned: BTreeSet<TopicPartition>,
     /// Revoked by the group and not released yet.
     unreleased: Option<Vec<TopicPartition>>,
+    /// The last call of `receive` brought no record.
+    is_drained: bool,
     /// A look for partitions that nobody owns, under way beside us.
     pub(super) looking: Option<JoinHandle<Orphans>>,
 }
@@ -135,6 +140,7 @@ impl Source {
             source: source.clone(),
             assigned: BTreeSet::new(),
             unreleased: None,
+            is_drained: false,
             looking: None,
         })
     }
@@ -224,6 +230,7 @@ impl Source {
                 continue;
             }
             received.faults = aside.faults;
+            self.is_drained = batch.is_empty();
             return Ok(received);
         }
     }
@@ -366,8 +373,9 @@ impl Source {
             .map_err(|e| KafkaFault::of(format!("reading the first and last offset of {at}"), &e))
     }
 
-    /// One past the last record of a started partition that a `read_committed` consumer can read, as of its last fetch. Asks nobody.
-    pub fn heard_end(&self, at: &TopicPartition) -> Option<i64> {
+    /// One past the last record of a started partition that a `read_committed` consumer can read, as of its last fetch, for one who has read
+    /// up to `position`. Asks nobody. Where nothing more comes, what little is left are markers of transactions, and no records.
+    pub fn heard_end(&self, at: &TopicPartition, position: i64) -> Option<i64> {
         let topic = CString::new(&*at.topic).ok()?;
         let (mut low, mut high) = (-1, -1);
         // SAFETY: the client lives as long as `self`, the topic's name is terminated, both offsets are ours.
@@ -375,7 +383,8 @@ impl Source {
             let client = self.fetcher.consumer.client().native_ptr();
             rd::rd_kafka_get_watermark_offsets(client, topic.as_ptr(), at.partition, &mut low, &mut high)
         };
-        (answer == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(high)
+        let is_left = high - position > MARKERS_MAX || !self.is_drained;
+        (answer == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some(if is_left { high } else { position })
     }
 
     /// The id of the cluster, which source coordinates carry.

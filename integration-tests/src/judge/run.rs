@@ -363,7 +363,10 @@ impl Run<'_> {
     fn state_damaged(&mut self, pod: usize) -> anyhow::Result<()> {
         self.fleet.stop(&[pod])?;
         let mut damaged = 0;
-        for partition in std::fs::read_dir(&self.fleet.pods[pod].state)? {
+        let state = &self.fleet.pods[pod].state;
+        // A pod that was given no partition yet has none.
+        let partitions = state.exists().then(|| std::fs::read_dir(state)).transpose()?;
+        for partition in partitions.into_iter().flatten() {
             for file in std::fs::read_dir(partition?.path())? {
                 let path = file?.path();
                 if path.extension().is_some_and(|extension| extension == "sst") {

@@ -187,7 +187,7 @@ impl Role for IngestRole {
         if self.reported.elapsed() >= REPORT_EVERY {
             self.reported = Instant::now();
             for (at, position) in &self.started {
-                self.status.advance(&at.to_string(), *position, source.heard_end(at));
+                self.status.advance(&at.to_string(), *position, source.heard_end(at, *position));
             }
         }
         Ok(())

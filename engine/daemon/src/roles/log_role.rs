@@ -291,7 +291,8 @@ where
         for number in numbers {
             let Some(owned) = self.owned.get_mut(&number) else { continue };
             let at = TopicPartition::new(Arc::clone(&self.log), number);
-            self.place.status.advance(&at.to_string(), owned.partition.position(), source.heard_end(&at));
+            let position = owned.partition.position();
+            self.place.status.advance(&at.to_string(), position, source.heard_end(&at, position));
             let mut done = owned.partition.flush_if_due(Instant::now()).map_err(anyhow::Error::from);
             if let (Ok(()), Some(checkpointer)) = (&done, &self.place.checkpointer) {
                 done = owned.checkpoint_if_due(checkpointer, || identity_of(&self.log, number, self.place.partitions));
