@@ -165,7 +165,7 @@ fn evidence(signal: &Signal, event: &Event<'_>, row: &Row, weight: Centibans, sa
             Kind::Identity => Scope { credential: scope_of(event).credential, ..Scope::default() },
             _ => Scope::default(),
         },
-        spares: signal::spares(signal, event),
+        spares: signal::spares(signal, event, row),
         observed: cut(said.observed),
         expected: cut(said.expected),
         detail: cut(said.detail),

@@ -280,7 +280,7 @@ impl Policy {
             (Family::Lifecycle, 24 * HOUR_MS),
             (Family::Cadence, 30 * MINUTE_MS),
             (Family::Scope, 6 * HOUR_MS),
-            (Family::Privilege, 24 * HOUR_MS),
+            (Family::Privilege, 12 * HOUR_MS),
             (Family::Agent, HOUR_MS),
             (Family::Checkout, 2 * HOUR_MS),
             (Family::Signup, 6 * HOUR_MS),
@@ -290,9 +290,10 @@ impl Policy {
             half_life_ms[family as usize] = ms;
         }
         let mut learning = [Learning { events: 10, days: 3 }; Class::ALL.len()];
-        learning[Class::Service as usize] = Learning { events: 200, days: 7 };
-        learning[Class::Partner as usize] = Learning { events: 200, days: 7 };
-        learning[Class::Agent as usize] = Learning { events: 50, days: 3 };
+        learning[Class::Admin as usize] = Learning { events: 30, days: 7 };
+        learning[Class::Service as usize] = Learning { events: 30, days: 7 };
+        learning[Class::Partner as usize] = Learning { events: 30, days: 7 };
+        learning[Class::Agent as usize] = Learning { events: 30, days: 3 };
         Policy {
             version: "built-in".to_owned(),
             digest: String::new(),

@@ -24,8 +24,8 @@ pub const STEPS_MAX: usize = 64;
 /// Things planted within one incident.
 pub const PLANTED_MAX: usize = 16;
 
-/// Idle longer than this, an identity or card is absent at load.
-const RETENTION_MS: i64 = 400 * DAY_MS;
+/// Idle longer than this, an identity or card is absent at load. Long enough to know, of who comes back after a year, what they were like.
+const RETENTION_MS: i64 = 540 * DAY_MS;
 /// The same for sources and devices, which change hands.
 const RETENTION_SHORT_MS: i64 = 30 * DAY_MS;
 

@@ -27,7 +27,7 @@ pub struct Row {
     pub failed_1h: u32,
     /// Most such failures within an hour on the days before.
     pub usual_failed_1h: u32,
-    /// Failures from this event's source, with pauses under 30 min, before this event.
+    /// Failures from this event's source, with pauses under 3 h, before this event.
     pub failed_from_source: u32,
     /// The source or the device has succeeded here before.
     pub source_familiar: bool,
@@ -50,6 +50,8 @@ pub struct Row {
     pub workloads_declared: bool,
     /// Known by a declaration or by use; false where the event names none.
     pub known_workload: bool,
+    /// The event names no workload, although the identity has or declares some.
+    pub workload_unnamed: bool,
 
     pub session_moved: Option<Moved>,
 
@@ -94,8 +96,8 @@ pub struct Row {
     pub rotate_every_ms: Option<i64>,
     /// The inventory calls the identity privileged.
     pub privileged: bool,
-    /// Neither this hour of the day nor the ones beside it have any history.
-    pub strange_hour: bool,
+    /// Neither this hour of the day nor the ones beside it have any history: log of the likelihood ratio of that, centibans; else 0.
+    pub strange_hour_cb: i32,
     pub rhythm: Rhythm,
 
     /// Days on which a network that hides somebody was used before; `None`: this event's does not.
@@ -155,6 +157,7 @@ impl Row {
             new_workload: false,
             workloads_declared: false,
             known_workload: false,
+            workload_unnamed: false,
             session_moved: None,
             credential_age_ms: None,
             credential_age_max_ms: None,
@@ -178,7 +181,7 @@ impl Row {
             credential_new_ms: None,
             rotate_every_ms: None,
             privileged: false,
-            strange_hour: false,
+            strange_hour_cb: 0,
             rhythm: Rhythm::default(),
             hidden_network_days: None,
             posture: None,
@@ -430,8 +433,10 @@ pub struct PrivilegeUse {
     pub ticketed_before: u32,
     /// Tickets are the rule for most of the tenant's privileged identities.
     pub tickets_usual: bool,
-    /// Checkouts of this account ever, and since the latest.
+    /// Checkouts of this account ever, or by this person, and since the latest.
     pub checkouts: u32,
+    /// It is a person who checks out accounts, rather than an account that is checked out.
+    pub checks_out: bool,
     pub since_checkout_ms: Option<i64>,
     /// The client was given wide scopes.
     pub consent: Option<Consent>,

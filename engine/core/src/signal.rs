@@ -74,7 +74,7 @@ mod young_account_checkout;
 
 use crate::event::{AuthMethod, Class, Event, EventType};
 use crate::policy::{SignalPolicy, SignalSettings};
-use crate::row::{Novelty, Row};
+use crate::row::{Bound, Novelty, Row};
 use crate::subject::Kind;
 use crate::verdict::{Centibans, Family, Level, Mode};
 
@@ -176,6 +176,12 @@ pub struct Signal {
     pub speak: fn(&Look<'_>, &SignalSettings) -> Option<Said>,
 }
 
+/// What a signal weighs for one class, where that differs.
+struct ForClass {
+    class: Class,
+    weight_db: i32,
+}
+
 /// What a user is told about a signal.
 pub struct Doc {
     pub sees: &'static str,
@@ -268,7 +274,22 @@ impl Signal {
             *slot = param.default;
         }
         let settings = SignalSettings { weight: Centibans::from_db(self.weight_db), at_least: self.at_least, params };
-        SignalPolicy { mode: Mode::Enforce, by_class: [settings; Class::ALL.len()] }
+        let mut by_class = [settings; Class::ALL.len()];
+        for other in self.others() {
+            by_class[other.class as usize].weight = Centibans::from_db(other.weight_db);
+        }
+        SignalPolicy { mode: Mode::Enforce, by_class }
+    }
+
+    /// The classes for which it weighs something else.
+    fn others(&self) -> &'static [ForClass] {
+        match self.number {
+            n if n == cadence_surge::SIGNAL.number => cadence_surge::BY_CLASS,
+            n if n == object_enumeration::SIGNAL.number => object_enumeration::BY_CLASS,
+            n if n == new_scope::SIGNAL.number => new_scope::BY_CLASS,
+            n if n == unusual_grant::SIGNAL.number => unusual_grant::BY_CLASS,
+            _ => &[],
+        }
     }
 
     const fn is_of(&self, group: usize) -> bool {
@@ -378,7 +399,7 @@ pub fn graded(value: i64, half: i64, full: i64) -> i32 {
 ///
 /// A step-up that can be phished says nothing against evidence that somebody did just that. A familiar device says nothing of what runs
 /// on it, and nothing against what was promised, contained or reported by others.
-pub fn spares(signal: &Signal, event: &Event<'_>) -> u16 {
+pub fn spares(signal: &Signal, event: &Event<'_>, row: &Row) -> u16 {
     const fn bits(families: &[Family]) -> u16 {
         let (mut bits, mut i) = (0, 0);
         while i < families.len() {
@@ -390,11 +411,22 @@ pub fn spares(signal: &Signal, event: &Event<'_>) -> u16 {
     let resistant = matches!(event.method(), Some(AuthMethod::Webauthn | AuthMethod::Mtls));
     if signal.number == step_up_passed::SIGNAL.number && !resistant {
         bits(&[Family::Mfa, Family::Token, Family::Device])
-    } else if signal.number == familiar::SIGNAL.number {
-        bits(&[Family::Device, Family::Integrity])
+    } else if signal.number == familiar::SIGNAL.number || signal.number == strong_factor::SIGNAL.number {
+        bits(&[Family::Device, Family::Scope, Family::Privilege, Family::Agent, Family::Integrity])
+    } else if signal.number == expected_job::SIGNAL.number {
+        // A declared place explains no haste and no hour, and where nobody declared the routes, no reach.
+        let keeps = |bounds: &[Bound]| row.envelope.is_some_and(|e| bounds.iter().any(|b| e.kept & b.bit() != 0));
+        let hours = if keeps(&[Bound::Hours, Bound::Rate]) { 0 } else { bits(&[Family::Cadence]) };
+        let routes = if keeps(&[Bound::Route]) { 0 } else { bits(&[Family::Scope]) };
+        bits(&[Family::Privilege, Family::Agent, Family::Integrity]) | hours | routes
     } else {
         0
     }
+}
+
+/// The strength that makes a likelihood ratio count for what it is, up to the weight.
+fn share_of_weight(likelihood_cb: i32, settings: &SignalSettings) -> i32 {
+    (i64::from(likelihood_cb) * 1_000 / i64::from(settings.weight.0.max(1))).clamp(0, 1_000) as i32
 }
 
 /// `value` is at least `floor` and at least `times` times what is usual.
@@ -404,8 +436,7 @@ fn far_above(value: u32, usual: u32, floor: i64, times: i64) -> bool {
 
 /// What a novelty signal says: as strong as its likelihood ratio, up to the weight; `percent` of that for the weaker kinds.
 fn novelty_said(novelty: Novelty, settings: &SignalSettings, percent: i64, what: &str, value: &str) -> Option<Said> {
-    let weight = i64::from(settings.weight.0.max(1));
-    let strength_permille = ((i64::from(novelty.likelihood_cb) * 1_000 / weight).min(1_000) * percent / 100) as i32;
+    let strength_permille = (i64::from(share_of_weight(novelty.likelihood_cb, settings)) * percent / 100) as i32;
     // A share of a percent, or nothing where nobody else can have the value.
     let common = if novelty.share_ppm > 0 {
         format!("; {}.{:02} % of identities have it", novelty.share_ppm / 10_000, novelty.share_ppm / 100 % 100)

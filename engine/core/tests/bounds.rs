@@ -143,7 +143,7 @@ proptest! {
         }
         let mut revoked = numbered(EventType::CredentialRevoke, 1);
         revoked.credential.as_mut().unwrap().id = Some("stolen".into());
-        revoked.request = None; // her own
+        (revoked.request, revoked.change) = (None, None); // her own
         ana.sees(OWNER, MINUTE_MS, revoked);
         for n in 0..flood {
             let kind = [EventType::ApiRequest, EventType::CheckoutAttempt, EventType::CredentialRotate][n as usize % 3];

@@ -61,8 +61,11 @@ impl AgentMemory {
         }
         if let Some(tool) = agent.and_then(|a| a.tool.as_deref()) {
             let value = hash(Of::Tool, tool.as_bytes());
-            row.agent.tool_outside = given.is_some_and(|d| !d.scopes.is_empty() && !d.scopes.contains(&value));
-            row.agent.tool_delegated = given.is_some_and(|d| d.scopes.contains(&value));
+            // A delegation names tools, or the scopes that they are used with.
+            let scope = event.request.as_ref().and_then(|r| r.scope.as_deref()).map(|s| hash(Of::Tool, s.as_bytes()));
+            let names = |d: &Delegated| d.scopes.contains(&value) || scope.is_some_and(|s| d.scopes.contains(&s));
+            row.agent.tool_outside = given.is_some_and(|d| !d.scopes.is_empty() && !names(d));
+            row.agent.tool_delegated = given.is_some_and(names);
             row.agent.tool_new = !self.tools.is_empty() && !self.tools.contains(value);
             if accepted {
                 self.tools.learn(TOOLS_MAX, value, t);
@@ -102,4 +105,30 @@ impl AgentMemory {
     }
 
     pub const ENTRIES_MAX: usize = TOOLS_MAX + PRINCIPALS_MAX;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Class;
+    use crate::subject::Kind;
+
+    #[test]
+    fn a_delegation_names_tools_or_the_scopes_that_they_are_used_with() {
+        let outside = |given: &str, tool: &str, scope: &str| {
+            let delegation = format!(r#"{{"principal":"ann","scopes":["{given}"]}}"#);
+            let mut declared = Declared::default();
+            declared.delegations.push(Delegated::from_inventory(&serde_json::from_str(&delegation).unwrap()));
+            let text = format!(
+                r#"{{"time":1760000000000,"type":"api.request","outcome":"success","identity":{{"id":"bot","class":"agent","on_behalf_of":"ann"}},"agent":{{"tool":"{tool}"}},"request":{{"scope":"{scope}"}}}}"#
+            );
+            let event: Event = serde_json::from_str(&text).unwrap();
+            let mut row = Row::new(Kind::Identity, Class::Agent, event.time);
+            AgentMemory::default().observe(&event, Some(&declared), true, event.time, &mut row);
+            (row.agent.tool_outside, row.agent.tool_delegated)
+        };
+        assert_eq!(outside("crm:read", "search", "crm:read"), (false, true));
+        assert_eq!(outside("search", "search", "crm:read"), (false, true));
+        assert_eq!(outside("crm:read", "run_shell", "shell:execute"), (true, false));
+    }
 }

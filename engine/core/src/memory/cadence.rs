@@ -15,8 +15,8 @@ const HOURS_KNOWN_MIN: u32 = 12;
 const HOURS_MAX: usize = 48;
 
 /// Finished hours, and days since the first event, before an hour without history says anything.
-const HOURS_HABIT_MIN: u32 = 40;
-const DAYS_HABIT_MIN: i64 = 21;
+const HOURS_HABIT_MIN: u32 = 8;
+const DAYS_HABIT_MIN: i64 = 7;
 
 /// Event counts and what they usually are.
 #[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ impl Cadence {
         self.current[2] = self.current[2].saturating_add(1);
         (row.events, row.usual_events) = (counts, self.usual(hour));
         if self.hours >= HOURS_HABIT_MIN && now.since(first) >= DAYS_HABIT_MIN * DAY_MS {
-            row.strange_hour = self.is_strange(hour);
+            row.strange_hour_cb = if self.is_strange(hour) { self.strangeness_cb() } else { 0 };
         }
         self.rhythm.observe(t.since(before), t, &mut row.rhythm);
     }
@@ -127,6 +127,13 @@ impl Cadence {
         let (days, of_day) = (kind / 24 * 24, kind % 24);
         let beside = [(of_day + 23) % 24, of_day, (of_day + 1) % 24];
         beside.iter().all(|h| self.usual.binary_search_by_key(&(days + h), |(k, _)| *k).is_err())
+    }
+
+    /// How much likelier an hour without history is of a stranger, who keeps no hours, than of an owner who has brought so many new ones in
+    /// so many active hours: `1 / ((kinds + 1/2) / (hours + 1))`, centibans.
+    fn strangeness_cb(&self) -> i32 {
+        let rate = (self.usual.len() as f64 + 0.5) / (f64::from(self.hours) + 1.0);
+        (libm::log10((1.0 / rate).max(1.0)) * 100.0) as i32
     }
 
     fn finish_hour(&mut self) {
@@ -222,7 +229,7 @@ mod tests {
             let t = start.plus(day * DAY_MS + hour * HOUR_MS);
             let mut row = Row::new(Kind::Identity, Class::Workforce, t);
             cadence.observe(t, start, t, t, 0, &mut row);
-            row.strange_hour
+            row.strange_hour_cb > 0
         };
         for day in (0..28).filter(|d| d % 7 < 5) {
             for hour in 8..17 {

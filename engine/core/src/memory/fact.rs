@@ -67,7 +67,7 @@ impl Facts {
                 self.contained.retain(|c| c.target != 0);
             }
             CredentialCreate => {
-                if let Some(id) = event.credential_id().or(change.and_then(|c| c.value.as_deref())) {
+                if let Some(id) = concerned(event) {
                     push(&mut self.created, CREATED_MAX, (credential(id), t));
                 }
             }
@@ -77,7 +77,7 @@ impl Facts {
                 }
             }
             CredentialRevoke => {
-                if let Some(id) = event.credential_id().or(change.and_then(|c| c.value.as_deref())) {
+                if let Some(id) = concerned(event) {
                     self.revoke(credential(id), t, false);
                 }
             }
@@ -210,6 +210,11 @@ impl Facts {
     pub const ENTRIES_MAX: usize = REVOKED_MAX + EXPOSED_MAX + CONTAINED_MAX + ASKED_MAX + CREATED_MAX;
 }
 
+/// The credential that is created or revoked. The event's own one may merely be what its actor presents.
+fn concerned<'a>(event: &'a Event<'_>) -> Option<&'a str> {
+    event.change.as_deref().and_then(|c| c.value.as_deref()).or(event.credential_id())
+}
+
 fn credential(id: &str) -> u64 {
     hash(Of::Credential, id.as_bytes())
 }
@@ -321,6 +326,15 @@ mod tests {
         facts.fill(&event, Time(5_000), &mut row);
         assert_eq!(row.fact.revoked, Some(Revoked { ms: 4_999, rotated: false }));
         assert!(facts.entries() <= Facts::ENTRIES_MAX);
+    }
+
+    #[test]
+    fn what_is_revoked_is_not_what_its_actor_presents() {
+        let mut event = Event::new(EventType::CredentialRevoke, Time(1));
+        event.credential = Some(crate::event::Credential { id: Some("new".into()), ..Default::default() });
+        assert_eq!(concerned(&event), Some("new"), "named by nothing else");
+        event.change = Some(Box::new(crate::event::Change { value: Some("old".into()), ..Default::default() }));
+        assert_eq!(concerned(&event), Some("old"));
     }
 
     #[test]

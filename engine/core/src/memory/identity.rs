@@ -15,7 +15,7 @@ use super::session::{Sessions, agent_hash, device_hash, ja4_hash};
 use super::token::{Tokens, is_own};
 use crate::distinct::Distinct;
 use crate::event::{
-    AuthFailure, AuthMethod, Class, CredentialKind, Event, EventType, IdentityStatus, Inventory, Network, Outcome, Posture,
+    AuthFailure, AuthMethod, Class, CredentialKind, Event, EventType, IdentityStatus, Inventory, Network, Outcome, Posture, WorkloadProof,
 };
 use crate::hash::{Of, hash, hash_parts};
 use crate::policy::Learning;
@@ -43,6 +43,13 @@ const CARDS_MAX: usize = 8;
 const PAYEES_MAX: usize = 8;
 const CLIENTS_MAX: usize = 4;
 const DELEGATIONS_MAX: usize = 32;
+
+/// Tries with longer pauses between them do not belong together. Who guesses slowly stays below what locks accounts, and that is a few
+/// tries an hour.
+const GUESS_PAUSE_MS: i64 = 3 * HOUR_MS;
+
+/// Events of a key of an integration from which on its moving says something.
+const VENDOR_EVENTS_MIN: u32 = 8;
 
 /// Denied or unanswered pushes within 10 min that make a fatigue attack.
 pub const PUSH_FATIGUE_MIN: u32 = 5;
@@ -79,6 +86,7 @@ pub struct IdentityMemory {
     workloads: Seen,
     routes: Seen,
     scopes: Seen,
+    /// Applications that the person let in.
     clients: Seen,
     cards: Seen,
     payees: Seen,
@@ -225,7 +233,9 @@ impl IdentityMemory {
         let bytes = event.request.as_ref().and_then(|r| r.bytes).unwrap_or(0);
         self.cadence.observe(self.now, self.first, now, t, bytes.min(i64::MAX as u64) as i64, row);
         row.idle_ms = (self.active_at != Time(0) && accepted && now > self.active_at).then(|| now.since(self.active_at));
-        self.observe_source(sample, event, now, t, accepted, row);
+        // An application that the person let in works from servers of its own: they are not the person's place, nor a stranger's.
+        let by_application = self.is_by_application(event, row.class);
+        self.observe_source(sample, event, now, t, accepted && !by_application, row);
         if event.kind.is_auth() {
             self.observe_log_in(sample, event, now, t, row);
         } else {
@@ -236,8 +246,10 @@ impl IdentityMemory {
             self.observe_facts(event, t, row);
             self.observe_token(event, t, row);
             self.sessions.observe(event, now, row);
-            self.observe_places(event, sample, t, row);
-            self.observe_devices(event, sample, t, row);
+            if !by_application {
+                self.observe_places(event, sample, t, row);
+                self.observe_devices(event, sample, t, row);
+            }
             self.observe_scopes(event, sample, t, row);
             self.observe_vendor(event, sample, now, row);
             self.active_at = self.active_at.max(t);
@@ -262,13 +274,21 @@ impl IdentityMemory {
         self.now = now;
     }
 
+    /// A request by a client that the person has consented to, with scopes that open little. One with wide scopes is as suspect as anybody.
+    fn is_by_application(&self, event: &Event<'_>, class: Class) -> bool {
+        event.kind == EventType::ApiRequest
+            && !class.is_machine()
+            && !self.clients.is_empty()
+            && client_hash(event).is_some_and(|client| self.clients.contains(client))
+    }
+
     fn observe_source(&mut self, sample: &mut TenantSample, event: &Event<'_>, now: Time, t: Time, accepted: bool, row: &mut Row) {
         let Some(source) = event.ip().and_then(source_id).map(|id| hash(Of::Source, id.as_bytes())) else { return };
         if event.kind.is_auth() || event.failed() {
             let known_device = || event.device_id().is_some_and(|d| self.devices.contains(hash(Of::Device, d.as_bytes())));
             row.source_familiar = self.sources.contains(source) || known_device();
             let mut before = 0;
-            self.failing_sources.count(now.0, 30 * MINUTE_MS, |e| {
+            self.failing_sources.count(now.0, GUESS_PAUSE_MS, |e| {
                 if e.hash == source {
                     before = e.failures;
                 }
@@ -276,8 +296,8 @@ impl IdentityMemory {
             });
             row.failed_from_source = u32::from(before);
             row.outage = event.failure().is_some_and(|failure| sample.is_outage(failure, now));
-            if could_be_guess(event) {
-                self.failing_sources.see(FAILING_SOURCES_MAX, 30 * MINUTE_MS, now.0, t.0, source, true, false);
+            if could_be_guess(event) && !row.outage {
+                self.failing_sources.see(FAILING_SOURCES_MAX, GUESS_PAUSE_MS, now.0, t.0, source, true, false);
             }
         }
         if accepted {
@@ -306,7 +326,7 @@ impl IdentityMemory {
     }
 
     fn observe_failures(&mut self, event: &Event<'_>, now: Time, t: Time, row: &mut Row) {
-        if could_be_guess(event) && !row.source_familiar {
+        if could_be_guess(event) && !row.source_familiar && !row.outage {
             self.failures.add(&FAILURES, now.0, t.0, 1);
         }
         row.failed_10m = self.failures.count(&FAILURES, now.0, 0);
@@ -372,7 +392,10 @@ impl IdentityMemory {
         let (place, own) = match (source.workload.as_deref(), source.asn) {
             (Some(workload), _) => {
                 let value = hash(Of::Workload, workload.as_bytes());
-                (value, envelope.is_some_and(|e| e.has_workload(value)) || is_own(self.workloads.known_days(value, t)))
+                // A second deployment proves its name and stands where the first one always did.
+                let beside = source.workload_proof.is_some_and(|p| p != WorkloadProof::None)
+                    && source.asn.is_some_and(|asn| is_own(self.networks.known_days(asn_hash(asn), t)));
+                (value, beside || envelope.is_some_and(|e| e.has_workload(value)) || is_own(self.workloads.known_days(value, t)))
             }
             (None, Some(asn)) => {
                 let value = asn_hash(asn);
@@ -422,7 +445,9 @@ impl IdentityMemory {
     }
 
     fn observe_devices(&mut self, event: &Event<'_>, sample: &mut TenantSample, t: Time, row: &mut Row) {
-        if let Some(agent) = agent_hash(event) {
+        let agent = agent_hash(event);
+        let agent_known_days = agent.and_then(|agent| self.agents.known_days(agent, t));
+        if let Some(agent) = agent {
             if !self.agents.is_empty() && !self.agents.contains(agent) {
                 row.new_agent = Some(sample.novelty(&self.agents, self.events, agent));
             }
@@ -432,6 +457,10 @@ impl IdentityMemory {
         }
         if let Some(device) = device_hash(event) {
             row.device_known_days = self.devices.known_days(device, t);
+            if event.device_id().is_none() {
+                // A log that lacks the id now and then: the program is known, so this is no new device.
+                row.device_known_days = row.device_known_days.or(agent_known_days);
+            }
             if !self.devices.is_empty() && row.device_known_days.is_none() {
                 row.new_device = Some(sample.novelty_of_own(&self.devices, self.events));
             }
@@ -441,11 +470,8 @@ impl IdentityMemory {
         let stated = event.source.as_ref().and_then(|s| s.posture);
         (row.posture, row.posture_before) = (stated.or(self.posture), self.posture);
         self.posture = stated.or(self.posture);
-        if event.kind == EventType::AuthLogin
-            && (row.new_country.is_some() || row.new_network.is_some())
-            && row.new_device.is_some()
-            && !row.learning
-        {
+        // The second factor, which may come first, is part of the log-in.
+        if event.kind.is_auth() && (row.new_country.is_some() || row.new_network.is_some()) && row.new_device.is_some() && !row.learning {
             self.risky_login_at = Some(t);
         }
     }
@@ -458,6 +484,9 @@ impl IdentityMemory {
             row.workloads_declared = envelope.is_some_and(|e| e.names_workloads());
             row.new_workload = !row.known_workload && (!self.workloads.is_empty() || row.workloads_declared);
             self.workloads.learn(WORKLOADS_MAX, value, t);
+        } else if event.source.is_some() {
+            let envelope = self.declared.as_ref().and_then(|d| d.envelope.as_deref());
+            row.workload_unnamed = !self.workloads.is_empty() || envelope.is_some_and(|e| e.names_workloads());
         }
         if let Some(request) = &event.request {
             if let Some(route) = request.route.as_deref() {
@@ -483,14 +512,17 @@ impl IdentityMemory {
 
     /// An integration's keys and customers: whether they move together.
     fn observe_vendor(&mut self, event: &Event<'_>, sample: &mut TenantSample, now: Time, row: &mut Row) {
-        let Some(client) = event.credential.as_ref().and_then(|c| c.client_id.as_deref()) else { return };
+        if let Some((client, false)) = privilege::consented(event) {
+            self.clients.learn(CLIENTS_MAX, client, now);
+        }
+        let Some(client) = client_hash(event) else { return };
         let asn = event.source.as_ref().and_then(|s| s.asn);
-        let client = hash(Of::Client, client.as_bytes());
-        self.clients.learn(CLIENTS_MAX, client, now);
         let at_home =
             asn.is_some_and(|asn| sample.vendor_at_home(hash_parts(Of::Client, &[&client.to_le_bytes(), &asn.to_le_bytes()]), now));
         let moved = (row.new_network.is_some() && !at_home) || row.new_scope.is_some();
-        row.vendor = sample.vendor_active(&mut self.counted, client, moved && !row.learning, now);
+        // What a key has not shown yet, its integration's other keys have.
+        let known = !row.learning || self.events >= VENDOR_EVENTS_MIN;
+        row.vendor = sample.vendor_active(&mut self.counted, client, moved && known, now);
     }
 
     fn observe_envelope(&mut self, event: &Event<'_>, now: Time, accepted: bool, row: &mut Row) {
@@ -624,6 +656,11 @@ impl IdentityMemory {
         + Reach::ENTRIES_MAX
         + Privilege::ENTRIES_MAX
         + AgentMemory::ENTRIES_MAX;
+}
+
+/// The integration or application that the credential was issued to.
+fn client_hash(event: &Event<'_>) -> Option<u64> {
+    event.credential.as_ref().and_then(|c| c.client_id.as_deref()).map(|client| hash(Of::Client, client.as_bytes()))
 }
 
 /// A factor was enrolled or removed (`change.target` is `factor`).

@@ -18,6 +18,9 @@ const TARGETS_MAX: usize = 32;
 const ASSISTED_MAX: usize = 32;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// The bit of `kinds` that says that it checks out accounts itself.
+const CHECKS_OUT: u32 = 1 << EventType::PrivilegedCheckout as u32;
+
 #[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Privilege {
     /// Privileged acts ever, and bits of their kinds.
@@ -35,7 +38,7 @@ pub struct Privilege {
     /// Privileged sessions begun, and those with a ticket.
     sessions: u32,
     ticketed: u32,
-    /// Checkouts of this account at a PAM, and the latest.
+    /// Checkouts of this account at a PAM, or by this person, and the latest.
     checkouts: u32,
     checkout_at: Option<Time>,
     /// Identities whose factor or password this one reset, for support.
@@ -70,6 +73,18 @@ fn is_wide(scopes: &str) -> bool {
     let wide = ["*", ".all", "full", "admin", "readwrite", "offline_access", "mail.", "files.", "directory."];
     let lower = scopes.to_ascii_lowercase();
     wide.iter().any(|w| lower.contains(w)) || scopes.split([' ', ',']).filter(|s| !s.is_empty()).count() >= 5
+}
+
+/// The client that is consented to, and whether its scopes are wide.
+pub fn consented(event: &Event<'_>) -> Option<(u64, bool)> {
+    if event.kind != EventType::ConsentGrant {
+        return None;
+    }
+    let change = event.change.as_deref();
+    let scopes = change.and_then(|c| c.scope.as_deref()).or(event.request.as_ref().and_then(|r| r.scope.as_deref()));
+    let client = event.credential.as_ref().and_then(|c| c.client_id.as_deref());
+    let client = client.or(change.and_then(|c| c.target.as_deref().or(c.value.as_deref())))?;
+    Some((hash(Of::Client, client.as_bytes()), scopes.is_some_and(is_wide)))
 }
 
 /// A name of something that holds secrets.
@@ -114,6 +129,11 @@ impl Privilege {
                 row.privilege.grant = self.grants.iter().rev().map(|g| Grant { ms: t.since(g.at), own: g.own }).find(|g| g.ms >= 0);
             }
             PrivilegedSessionStart | PrivilegedCommand | PrivilegedCheckout => {
+                if event.kind == PrivilegedCheckout {
+                    self.kinds |= CHECKS_OUT;
+                    self.checkouts = self.checkouts.saturating_add(1);
+                    self.checkout_at = self.checkout_at.max(Some(t));
+                }
                 if let Some(target) = privileged.and_then(|p| p.target.as_deref()) {
                     self.targets.see(TARGETS_MAX, HOUR_MS, now, t, hash(Of::Target, target.as_bytes()));
                     row.privilege.targets_1h = self.targets.count(now, HOUR_MS);
@@ -137,11 +157,7 @@ impl Privilege {
                 }
             }
             ConsentGrant => {
-                let scopes = change.and_then(|c| c.scope.as_deref()).or(event.request.as_ref().and_then(|r| r.scope.as_deref()));
-                let client = event.credential.as_ref().and_then(|c| c.client_id.as_deref());
-                let client = client.or(change.and_then(|c| c.target.as_deref().or(c.value.as_deref())));
-                if let Some(client) = client.filter(|_| scopes.is_some_and(is_wide)) {
-                    let client = hash(Of::Client, client.as_bytes());
+                if let Some((client, true)) = consented(event) {
                     self.consents.retain(|(c, _)| *c != client);
                     push(&mut self.consents, CONSENTS_MAX, (client, t));
                 }
@@ -186,9 +202,10 @@ impl Privilege {
         push(&mut self.grants, GRANTS_MAX, grant);
     }
 
-    /// Since this account was last checked out, where checkouts are its rule.
+    /// Since this account, or by this person one, was last checked out, where checkouts are the rule.
     pub fn fill(&self, event: &Event<'_>, t: Time, row: &mut Row) {
         row.privilege.checkouts = self.checkouts;
+        row.privilege.checks_out = self.kinds & CHECKS_OUT != 0;
         row.privilege.since_checkout_ms = self.checkout_at.map(|at| t.since(at));
         if let Some(client) = event.credential.as_ref().and_then(|c| c.client_id.as_deref()).filter(|_| !self.consents.is_empty()) {
             let client = hash(Of::Client, client.as_bytes());

@@ -74,7 +74,7 @@ impl Sessions {
         let source = event.source.as_ref()?;
         let seen = Session {
             id,
-            device: device_hash(event).unwrap_or(0) as u32,
+            device: told_apart(event),
             ja4: source.ja4.as_deref().map_or(0, ja4_hash) as u32,
             asn: source.asn.unwrap_or(0),
             country: source.country.as_deref().and_then(|c| c.as_bytes().first_chunk()).copied().unwrap_or_default(),
@@ -86,7 +86,7 @@ impl Sessions {
             let parent = event.session.as_ref().and_then(|s| s.parent.as_deref()).map(session_hash);
             if event.kind.is_auth() {
                 self.joined_since = self.joined_since.or(Some(now));
-            } else if parent.is_none_or(|parent| self.list.iter().all(|s| s.id != parent)) {
+            } else if !is_older(event, now) && parent.is_none_or(|parent| self.list.iter().all(|s| s.id != parent)) {
                 // One gap breaks the join, so that an incomplete log speaks once and not for every session.
                 let joined_ms = self.joined_since.take().map(|since| now.since(since));
                 *unissued_after_days = joined_ms.filter(|ms| *ms >= JOIN_MS).map(|ms| ms / DAY_MS);
@@ -101,9 +101,10 @@ impl Sessions {
             return None;
         };
         let differs = |a: u32, b: u32| a != 0 && b != 0 && a != b;
+        let alike = |a: u32, b: u32| a & 1 == b & 1;
         let mobile = |n: Option<Network>| n == Some(Network::Mobile);
         let moved = Moved {
-            device: differs(known.device, seen.device),
+            device: alike(known.device, seen.device) && differs(known.device, seen.device),
             ja4: differs(known.ja4, seen.ja4),
             asn: differs(known.asn, seen.asn),
             roaming: mobile(known.network) != mobile(seen.network) && known.country == seen.country,
@@ -128,6 +129,18 @@ impl Sessions {
     pub fn heap_bytes(&self) -> usize {
         self.list.capacity() * size_of::<Session>()
     }
+}
+
+/// The device of an event: odd by its id, even by what its user agent says. One is never compared with the other, for logs that lack the id
+/// now and then.
+fn told_apart(event: &Event<'_>) -> u32 {
+    let hash = device_hash(event).unwrap_or(0) as u32;
+    if hash == 0 || event.device_id().is_some() { hash | u32::from(hash != 0) } else { hash & !1 }
+}
+
+/// By its own word the session began before what is remembered here.
+fn is_older(event: &Event<'_>, now: Time) -> bool {
+    event.credential.as_ref().and_then(|c| c.issued_at).is_some_and(|at| now.since(at) >= IDLE_MAX_MS)
 }
 
 /// The name under which a session is remembered.
@@ -214,5 +227,30 @@ mod tests {
             assert_eq!(moved(&event("b", "t12d0000h1_x_y", 9), at).unwrap().changes(), 3);
         }
         assert_eq!(moved(&event("a", ja4, 2), 8), None, "the owner is still the measure");
+    }
+
+    #[test]
+    fn a_log_that_lacks_the_device_now_and_then_moves_no_session() {
+        let mut sessions = Sessions::default();
+        let mut moved = |event: &Event<'_>, at: i64| sessions.follow(event, Time(at), &mut None).map_or(0, |m| m.changes());
+        let mut nameless = event("a", "t13d1516h2_8daaf6152771_b0da82dd1658", 2);
+        nameless.source.as_mut().unwrap().device_id = None;
+        nameless.source.as_mut().unwrap().user_agent = Some("Mozilla/5.0".into());
+        let named = event("a", "t13d1516h2_8daaf6152771_b0da82dd1658", 1);
+        assert_eq!((moved(&named, 1), moved(&nameless, 2), moved(&named, 3)), (0, 1, 1), "the network alone");
+    }
+
+    #[test]
+    fn a_session_older_than_what_is_remembered_is_nobodys_forgery() {
+        let now = Time(40 * DAY_MS);
+        let unissued = |age_days: i64| {
+            let mut sessions = Sessions { joined_since: Some(Time(DAY_MS)), ..Sessions::default() };
+            let mut event = event("a", "j", 1);
+            event.credential = Some(crate::event::Credential { issued_at: Some(now.plus(-age_days * DAY_MS)), ..Default::default() });
+            let mut days = None;
+            sessions.follow(&event, now, &mut days);
+            days
+        };
+        assert_eq!((unissued(1), unissued(20)), (Some(39), None));
     }
 }

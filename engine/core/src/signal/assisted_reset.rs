@@ -13,7 +13,7 @@ pub const SIGNAL: Signal = Signal {
     name: "assisted_reset",
     family: Family::Device,
     on: &[Kind::Identity],
-    weight_db: 12,
+    weight_db: 24,
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,

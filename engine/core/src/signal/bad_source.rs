@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "bad_source",
     family: Family::Place,
     on: &[Kind::Identity],
-    weight_db: 12,
+    weight_db: 20,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

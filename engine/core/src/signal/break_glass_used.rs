@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "break_glass_used",
     family: Family::Integrity,
     on: &[Kind::Identity],
-    weight_db: 10,
+    weight_db: 24,
     at_least: Some(Level::Medium),
     unauthenticated: false,
     applies: Applies::People,

@@ -1,7 +1,8 @@
 //! `cadence_surge`: far more events in 1 min, 5 min or 1 h than this subject has had at this hour, or at its busiest.
 
 use super::graded;
-use super::{Applies, Doc, Look, Param, Said, Signal, Types};
+use super::{Applies, Doc, ForClass, Look, Param, Said, Signal, Types};
+use crate::event::Class;
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
 use crate::verdict::Family;
@@ -11,7 +12,7 @@ pub const SIGNAL: Signal = Signal {
     name: "cadence_surge",
     family: Family::Cadence,
     on: &[Kind::Identity, Kind::Source],
-    weight_db: 25,
+    weight_db: 32,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
@@ -21,18 +22,21 @@ pub const SIGNAL: Signal = Signal {
         Param { name: "floor_5m", default: 60, least: 1, most: 1000000, doc: "in five minutes" },
         Param { name: "floor_1h", default: 120, least: 1, most: 1000000, doc: "in an hour" },
         Param { name: "times", default: 4, least: 2, most: 1000, doc: "times the usual at which it begins to speak" },
-        Param { name: "full_times", default: 16, least: 3, most: 10000, doc: "times the usual at full strength" },
+        Param { name: "full_times", default: 8, least: 3, most: 10000, doc: "times the usual at full strength" },
     ],
     attack: &["T1078", "T1119"],
     nhi: &["NHI2"],
     doc: Doc {
         sees: "Far more events in 1 min, 5 min or 1 h than this subject has had at this hour, or at its busiest.",
         why: "A leaked key is used in a hurry; a robot in a person's account does not rest.",
-        silent: "Until enough hours are known, below the floor, for jobs at the hours at which they always ran, and for failures from where it always is: a job with an expired password hammers on, and so does everybody while the log-in is down.",
+        silent: "Until enough hours are known, below the floor, for jobs at the hours at which they always ran, and for failures from where it always is: a job with an expired password hammers on, and so does everybody while the log-in is down; weak for agents, which work in bursts, and for test identities, which are there for load.",
         source: "Rates against the subject's own baseline; MITRE ATT&CK T1119",
     },
     speak,
 };
+
+/// Agents work in bursts, and test identities are there for load.
+pub(super) const BY_CLASS: &[ForClass] = &[ForClass { class: Class::Agent, weight_db: 10 }, ForClass { class: Class::Test, weight_db: 5 }];
 
 const FLOOR_1M: usize = 0;
 const FLOOR_5M: usize = 1;

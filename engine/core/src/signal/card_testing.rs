@@ -12,7 +12,7 @@ pub const SIGNAL: Signal = Signal {
     name: "card_testing",
     family: Family::Checkout,
     on: &[Kind::Identity, Kind::Source, Kind::Device, Kind::Card],
-    weight_db: 25,
+    weight_db: 34,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "checkout_velocity",
     family: Family::Checkout,
     on: &[Kind::Identity, Kind::Card, Kind::Device],
-    weight_db: 8,
+    weight_db: 17,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "containment_breach",
     family: Family::Integrity,
     on: &[Kind::Identity],
-    weight_db: 30,
+    weight_db: 36,
     at_least: Some(Level::High),
     unauthenticated: false,
     applies: Applies::All,

@@ -13,7 +13,7 @@ pub const SIGNAL: Signal = Signal {
     name: "credential_stuffing",
     family: Family::Guessing,
     on: &[Kind::Source, Kind::Identity],
-    weight_db: 25,
+    weight_db: 34,
     at_least: None,
     unauthenticated: true,
     applies: Applies::All,

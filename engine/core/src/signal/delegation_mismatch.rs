@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "delegation_mismatch",
     family: Family::Agent,
     on: &[Kind::Identity],
-    weight_db: 15,
+    weight_db: 34,
     at_least: None,
     unauthenticated: false,
     applies: Applies::Machines,
@@ -20,7 +20,7 @@ pub const SIGNAL: Signal = Signal {
         Param { name: "ended_percent", default: 90, least: 0, most: 100, doc: "strength when the delegation has ended" },
         Param {
             name: "new_percent",
-            default: 50,
+            default: 60,
             least: 0,
             most: 100,
             doc: "strength for a principal that is merely new, where nothing is declared",
@@ -70,7 +70,7 @@ mod tests {
         };
         assert_eq!(said(Delegation::NotGiven, true), Some(1_000));
         assert_eq!(said(Delegation::Ended, false), Some(900));
-        assert_eq!(said(Delegation::New, false), Some(500));
+        assert_eq!(said(Delegation::New, false), Some(600));
         assert_eq!(said(Delegation::New, true), None);
         assert_eq!(said(Delegation::Fits, false), None);
     }

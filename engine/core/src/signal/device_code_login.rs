@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "device_code_login",
     family: Family::Mfa,
     on: &[Kind::Identity],
-    weight_db: 10,
+    weight_db: 20,
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,

@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "dormant_return",
     family: Family::Lifecycle,
     on: &[Kind::Identity],
-    weight_db: 12,
+    weight_db: 16,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

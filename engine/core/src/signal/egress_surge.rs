@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "egress_surge",
     family: Family::Scope,
     on: &[Kind::Identity],
-    weight_db: 8,
+    weight_db: 34,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

@@ -11,12 +11,18 @@ pub const SIGNAL: Signal = Signal {
     name: "envelope_breach",
     family: Family::Integrity,
     on: &[Kind::Identity],
-    weight_db: 12,
+    weight_db: 34,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
     when: Types::ACTS,
-    params: &[Param { name: "soft_percent", default: 60, least: 0, most: 100, doc: "strength when only hours, route or rate are left" }],
+    params: &[Param {
+        name: "soft_percent",
+        default: 70,
+        least: 0,
+        most: 100,
+        doc: "strength when only one of hours, route and rate is left",
+    }],
     attack: &[],
     nhi: &[],
     doc: Doc {
@@ -40,7 +46,7 @@ fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let hard = Bound::Network.bit() | Bound::Asn.bit() | Bound::Country.bit() | Bound::Workload.bit();
     let named: Vec<&str> = Bound::ALL.iter().filter(|(bound, _)| left & bound.bit() != 0).map(|(_, name)| *name).collect();
     Some(Said {
-        strength_permille: if left & hard != 0 { 1_000 } else { settings.params[SOFT_PERCENT] as i32 * 10 },
+        strength_permille: if left & hard != 0 || left.count_ones() > 1 { 1_000 } else { settings.params[SOFT_PERCENT] as i32 * 10 },
         observed: format!("outside its declared {}", named.join(", ")),
         expected: "inside what the inventory declares".to_owned(),
         detail: format!("it left its declared {}", named.join(" and ")),
@@ -57,7 +63,8 @@ mod tests {
     fn speaks_of_bounds_that_are_left() {
         let said = |envelope| example(&SIGNAL, |_, row| row.envelope = envelope).map(|s| s.strength_permille);
         assert_eq!(said(Some(Envelope { kept: 0, left: Bound::Country.bit() })), Some(1_000));
-        assert_eq!(said(Some(Envelope { kept: 1, left: Bound::Hours.bit() })), Some(600));
+        assert_eq!(said(Some(Envelope { kept: 1, left: Bound::Hours.bit() })), Some(700));
+        assert_eq!(said(Some(Envelope { kept: 1, left: Bound::Hours.bit() | Bound::Route.bit() })), Some(1_000), "two at once are no slip");
         assert_eq!(said(Some(Envelope { kept: 7, left: 0 })), None);
         assert_eq!(said(None), None);
     }

@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "expired_use",
     family: Family::Token,
     on: &[Kind::Identity],
-    weight_db: 15,
+    weight_db: 36,
     at_least: Some(Level::High),
     unauthenticated: false,
     applies: Applies::All,

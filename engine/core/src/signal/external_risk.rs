@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "external_risk",
     family: Family::Integrity,
     on: &[Kind::Identity, Kind::Device],
-    weight_db: 10,
+    weight_db: 20,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

@@ -11,13 +11,15 @@ pub const SIGNAL: Signal = Signal {
     name: "factor_downgrade",
     family: Family::Mfa,
     on: &[Kind::Identity],
-    weight_db: 12,
+    weight_db: 24,
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,
     when: Types::ACTS,
     params: &[
         Param { name: "within_hours", default: 24, least: 1, most: 720, doc: "between the weakening and the activity" },
+        Param { name: "soon_minutes", default: 120, least: 1, most: 43200, doc: "after which the two are less likely to belong together" },
+        Param { name: "later_percent", default: 40, least: 0, most: 100, doc: "share of the strength after that" },
         Param { name: "place_percent", default: 70, least: 0, most: 100, doc: "strength when only the place is unfamiliar" },
         Param { name: "device_percent", default: 25, least: 0, most: 100, doc: "strength when only the device is: a new phone at home" },
     ],
@@ -33,8 +35,10 @@ pub const SIGNAL: Signal = Signal {
 };
 
 const WITHIN_HOURS: usize = 0;
-const PLACE_PERCENT: usize = 1;
-const DEVICE_PERCENT: usize = 2;
+const SOON_MINUTES: usize = 1;
+const LATER_PERCENT: usize = 2;
+const PLACE_PERCENT: usize = 3;
+const DEVICE_PERCENT: usize = 4;
 
 fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let (row, p) = (look.row, &settings.params);
@@ -49,8 +53,9 @@ fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
         (false, true) => (p[DEVICE_PERCENT], "device"),
         (false, false) => return None,
     };
+    let share = if since_ms <= p[SOON_MINUTES] * MINUTE_MS { 100 } else { p[LATER_PERCENT] };
     Some(Said {
-        strength_permille: percent as i32 * 10,
+        strength_permille: (percent * share / 10) as i32,
         observed: format!("an unfamiliar {from} {} min after a factor was weakened", since_ms / MINUTE_MS),
         expected: "its own factors from where it always is".to_owned(),
         detail: format!("a factor was removed or a weaker one used, then activity from an unfamiliar {from}"),

@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "failed_login_spike",
     family: Family::Guessing,
     on: &[Kind::Identity],
-    weight_db: 8,
+    weight_db: 10,
     at_least: None,
     unauthenticated: true,
     applies: Applies::All,

@@ -13,7 +13,7 @@ pub const SIGNAL: Signal = Signal {
     weight_db: -6,
     at_least: None,
     unauthenticated: false,
-    applies: Applies::All,
+    applies: Applies::People,
     when: Types::ACTS,
     params: &[Param { name: "days", default: 7, least: 1, most: 365, doc: "days that device and network must have been known" }],
     attack: &[],

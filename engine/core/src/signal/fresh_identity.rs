@@ -1,4 +1,4 @@
-//! `fresh_identity`: an identity or a long-lived credential younger than a day with a surge, a privileged act or a spike of failures.
+//! `fresh_identity`: an identity or a long-lived credential younger than a day with a surge, a privileged act, several secrets or a spike of failures.
 
 use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::policy::SignalSettings;
@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "fresh_identity",
     family: Family::Lifecycle,
     on: &[Kind::Identity],
-    weight_db: 8,
+    weight_db: 24,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
@@ -21,11 +21,12 @@ pub const SIGNAL: Signal = Signal {
         Param { name: "events_1m", default: 120, least: 1, most: 1000000, doc: "events in a minute that are a surge" },
         Param { name: "events_1h", default: 2000, least: 1, most: 10000000, doc: "events in an hour that are" },
         Param { name: "failures", default: 10, least: 1, most: 100000, doc: "failed log-ins in an hour" },
+        Param { name: "secrets", default: 3, least: 1, most: 100000, doc: "different secrets read in an hour" },
     ],
     attack: &["T1136", "T1098.001"],
     nhi: &[],
     doc: Doc {
-        sees: "An identity or a long-lived credential younger than a day with a surge, a privileged act or a spike of failures.",
+        sees: "An identity or a long-lived credential younger than a day with a surge, a privileged act, several secrets or a spike of failures.",
         why: "Accounts that attackers create are used at once.",
         silent: "For fresh identities that do little, for a new key in a job that is always as busy, and where the log does not say how old something is.",
         source: "MITRE ATT&CK T1136, T1098.001",
@@ -37,6 +38,7 @@ const HOURS: usize = 0;
 const EVENTS_1M: usize = 1;
 const EVENTS_1H: usize = 2;
 const FAILURES: usize = 3;
+const SECRETS: usize = 4;
 
 fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let (row, p) = (look.row, &settings.params);
@@ -54,6 +56,8 @@ fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
         "a privileged act".to_owned()
     } else if surge {
         format!("{} events in a minute, {} in an hour", row.events[0], row.events[2])
+    } else if i64::from(row.privilege.secrets_1h) >= p[SECRETS] && what == "identity" {
+        format!("{} secrets in an hour", row.privilege.secrets_1h)
     } else if i64::from(row.failed_1h) >= p[FAILURES] {
         format!("{} failed log-ins in an hour", row.failed_1h)
     } else {

@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "human_use_of_machine",
     family: Family::Scope,
     on: &[Kind::Identity],
-    weight_db: 14,
+    weight_db: 30,
     at_least: None,
     unauthenticated: false,
     applies: Applies::Machines,

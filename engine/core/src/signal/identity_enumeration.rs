@@ -12,7 +12,7 @@ pub const SIGNAL: Signal = Signal {
     name: "identity_enumeration",
     family: Family::Guessing,
     on: &[Kind::Source],
-    weight_db: 12,
+    weight_db: 34,
     at_least: None,
     unauthenticated: true,
     applies: Applies::All,

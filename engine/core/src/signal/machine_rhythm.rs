@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "machine_rhythm",
     family: Family::Cadence,
     on: &[Kind::Identity, Kind::Source],
-    weight_db: 8,
+    weight_db: 14,
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,

@@ -13,7 +13,7 @@ pub const SIGNAL: Signal = Signal {
     name: "mass_secret_read",
     family: Family::Privilege,
     on: &[Kind::Identity],
-    weight_db: 15,
+    weight_db: 36,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
@@ -21,7 +21,7 @@ pub const SIGNAL: Signal = Signal {
     params: &[
         Param { name: "secrets", default: 10, least: 2, most: 100000, doc: "different secrets in 1 h" },
         Param { name: "times", default: 4, least: 1, most: 1000, doc: "times the usual at which it begins to speak" },
-        Param { name: "full", default: 40, least: 3, most: 1000000, doc: "secrets at full strength" },
+        Param { name: "full", default: 14, least: 3, most: 1000000, doc: "secrets at full strength" },
     ],
     attack: &["T1555.006", "T1552"],
     nhi: &[],

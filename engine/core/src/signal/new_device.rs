@@ -13,14 +13,14 @@ pub const SIGNAL: Signal = Signal {
     name: "new_device",
     family: Family::Device,
     on: &[Kind::Identity],
-    weight_db: 8,
+    weight_db: 15,
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,
     when: Types::ACTS,
     params: &[Param {
         name: "device_percent",
-        default: 60,
+        default: 85,
         least: 0,
         most: 100,
         doc: "weight of a new device whose kind of program is known, against one whose kind is new too",
@@ -67,7 +67,7 @@ mod tests {
             })
         };
         assert_eq!(said(true, false).unwrap().strength_permille, 1_000);
-        assert_eq!(said(false, false).unwrap().strength_permille, 600);
+        assert_eq!(said(false, false).unwrap().strength_permille, 850);
         assert_eq!(said(true, true), None);
     }
 }

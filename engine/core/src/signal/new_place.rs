@@ -13,7 +13,7 @@ pub const SIGNAL: Signal = Signal {
     name: "new_place",
     family: Family::Place,
     on: &[Kind::Identity],
-    weight_db: 10,
+    weight_db: 12,
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,

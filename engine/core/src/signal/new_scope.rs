@@ -1,7 +1,8 @@
 //! `new_scope`: a route, scope or permission that this identity never used before, by likelihood ratio.
 
 use super::novelty_said;
-use super::{Applies, Doc, Look, Param, Said, Signal, Types};
+use super::{Applies, Doc, ForClass, Look, Param, Said, Signal, Types};
+use crate::event::Class;
 use crate::policy::SignalSettings;
 #[cfg(test)]
 use crate::row::Novelty;
@@ -13,7 +14,7 @@ pub const SIGNAL: Signal = Signal {
     name: "new_scope",
     family: Family::Scope,
     on: &[Kind::Identity],
-    weight_db: 10,
+    weight_db: 8,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
@@ -24,11 +25,14 @@ pub const SIGNAL: Signal = Signal {
     doc: Doc {
         sees: "A route, scope or permission that this identity never used before, by likelihood ratio.",
         why: "Whoever holds a stolen key explores what it opens.",
-        silent: "While the identity is being learned; weak for people, who explore too, and for routes that many use.",
+        silent: "While the identity is being learned; weak for people, who explore too, for machines other than agents, and for routes that many use.",
         source: "Likelihood ratio with add-one-half smoothing (Good 1950); OWASP NHI5:2025",
     },
     speak,
 };
+
+/// An agent's scopes are given to it: another one is no change of habit.
+pub(super) const BY_CLASS: &[ForClass] = &[ForClass { class: Class::Agent, weight_db: 16 }];
 
 const PERSON_PERCENT: usize = 0;
 

@@ -13,18 +13,21 @@ pub const SIGNAL: Signal = Signal {
     name: "off_workload",
     family: Family::Scope,
     on: &[Kind::Identity],
-    weight_db: 25,
+    weight_db: 36,
     at_least: None,
     unauthenticated: false,
     applies: Applies::Machines,
     when: Types::ACTS,
-    params: &[Param {
-        name: "one_percent",
-        default: 60,
-        least: 1,
-        most: 100,
-        doc: "strength when only the workload or only the network is new",
-    }],
+    params: &[
+        Param { name: "one_percent", default: 85, least: 1, most: 100, doc: "strength when only the workload or only the network is new" },
+        Param {
+            name: "beside_percent",
+            default: 30,
+            least: 0,
+            most: 100,
+            doc: "strength of a new workload that proves its name in a network that is its own: a second deployment",
+        },
+    ],
     attack: &["T1078.004"],
     nhi: &["NHI2", "NHI9"],
     doc: Doc {
@@ -37,6 +40,7 @@ pub const SIGNAL: Signal = Signal {
 };
 
 const ONE_PERCENT: usize = 0;
+const BESIDE_PERCENT: usize = 1;
 
 fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let row = look.row;
@@ -46,7 +50,11 @@ fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let proven = source.workload_proof.is_some_and(|p| p != WorkloadProof::None);
     let percent = match (workload, network) {
         (true, true) => 100,
+        // Its key without its workload: elsewhere that is as bad as another one, where it always is only a gap in the log.
+        (false, true) if row.workload_unnamed => 100,
+        (false, false) if row.workload_unnamed && row.new_country.is_some() && !row.learning => 100,
         (false, true) if row.known_workload && proven => return None,
+        (true, false) if proven && row.network_known_days.is_some_and(|d| d >= 1) => settings.params[BESIDE_PERCENT],
         (false, true) | (true, false) => settings.params[ONE_PERCENT],
         (false, false) => return None,
     };
@@ -83,9 +91,29 @@ mod tests {
             .map(|s| s.strength_permille)
         };
         assert_eq!(said(true, true, None, false), Some(1_000));
-        assert_eq!(said(true, false, None, false), Some(600));
-        assert_eq!(said(false, true, None, false), Some(600), "a bare claim of a known workload");
+        assert_eq!(said(true, false, None, false), Some(850));
+        assert_eq!(said(false, true, None, false), Some(850), "a bare claim of a known workload");
         assert_eq!(said(false, true, Some(WorkloadProof::Mtls), false), None, "the workload moved, and proves who it is");
         assert_eq!(said(true, true, None, true), None);
+    }
+
+    #[test]
+    fn speaks_of_a_key_without_its_workload_elsewhere_and_hardly_of_a_second_deployment() {
+        let said = |unnamed: bool, network: bool, country: bool, new_workload: bool| {
+            example(&SIGNAL, |event, row| {
+                row.class = crate::event::Class::Service;
+                let proof = Some(WorkloadProof::Mtls).filter(|_| !unnamed);
+                event.source = Some(crate::event::Source { asn: Some(7), workload_proof: proof, ..Default::default() });
+                (row.workload_unnamed, row.new_workload, row.learning) = (unnamed, new_workload, false);
+                let novelty = Some(Novelty { likelihood_cb: 100, share_ppm: 1 });
+                (row.new_network, row.new_country) = (novelty.filter(|_| network), novelty.filter(|_| country));
+                row.network_known_days = Some(9).filter(|_| !network);
+            })
+            .map(|s| s.strength_permille)
+        };
+        assert_eq!(said(true, true, false, false), Some(1_000));
+        assert_eq!(said(true, false, true, false), Some(1_000), "another region of the same cloud");
+        assert_eq!(said(true, false, false, false), None, "a gap in the log");
+        assert_eq!(said(false, false, false, true), Some(300), "blue and green");
     }
 }

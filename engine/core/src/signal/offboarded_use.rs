@@ -12,7 +12,7 @@ pub const SIGNAL: Signal = Signal {
     name: "offboarded_use",
     family: Family::Lifecycle,
     on: &[Kind::Identity],
-    weight_db: 30,
+    weight_db: 36,
     at_least: Some(Level::High),
     unauthenticated: false,
     applies: Applies::All,

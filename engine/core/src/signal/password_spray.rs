@@ -13,7 +13,7 @@ pub const SIGNAL: Signal = Signal {
     name: "password_spray",
     family: Family::Guessing,
     on: &[Kind::Source],
-    weight_db: 20,
+    weight_db: 36,
     at_least: None,
     unauthenticated: true,
     applies: Applies::All,
@@ -55,7 +55,7 @@ fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
         return None;
     }
     Some(Said {
-        strength_permille: graded(failing, p[IDENTITIES], 3 * p[IDENTITIES]),
+        strength_permille: graded(failing, p[IDENTITIES], p[IDENTITIES] * 3 / 2),
         observed: format!("{failing} of {all} identities failing in 24 h"),
         expected: format!("fewer than {} failing, most of them succeeding within the hour", p[IDENTITIES]),
         detail: format!("{failing} identities failed here within a day, a few tries each, without a success"),

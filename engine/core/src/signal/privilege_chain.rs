@@ -12,7 +12,7 @@ pub const SIGNAL: Signal = Signal {
     name: "privilege_chain",
     family: Family::Privilege,
     on: &[Kind::Identity],
-    weight_db: 20,
+    weight_db: 34,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

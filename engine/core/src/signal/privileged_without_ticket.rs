@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "privileged_without_ticket",
     family: Family::Privilege,
     on: &[Kind::Identity],
-    weight_db: 10,
+    weight_db: 25,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
@@ -54,7 +54,7 @@ fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let (percent, what) = match ticket {
         false if own_rule => (100, "without a ticket"),
         false if unruled && privilege.tickets_usual => (p[TENANT_PERCENT], "without a ticket"),
-        _ if row.strange_hour => (p[HOUR_PERCENT], "at an hour without history"),
+        _ if row.strange_hour_cb > 0 => (p[HOUR_PERCENT], "at an hour without history"),
         _ => return None,
     };
     Some(Said {
@@ -75,7 +75,7 @@ mod tests {
     fn speaks_where_tickets_are_the_rule() {
         let said = |ticket, sessions_before, ticketed_before, tickets_usual, strange_hour| {
             example(&SIGNAL, |_, row| {
-                row.strange_hour = strange_hour;
+                row.strange_hour_cb = if strange_hour { 80 } else { 0 };
                 row.privilege =
                     PrivilegeUse { ticket: Some(ticket), sessions_before, ticketed_before, tickets_usual, ..PrivilegeUse::default() };
             })

@@ -12,7 +12,7 @@ pub const SIGNAL: Signal = Signal {
     name: "push_fatigue_won",
     family: Family::Mfa,
     on: &[Kind::Identity],
-    weight_db: 25,
+    weight_db: 36,
     at_least: Some(Level::High),
     unauthenticated: false,
     applies: Applies::People,

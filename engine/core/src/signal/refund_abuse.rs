@@ -13,7 +13,7 @@ pub const SIGNAL: Signal = Signal {
     name: "refund_abuse",
     family: Family::Checkout,
     on: &[Kind::Identity, Kind::Card],
-    weight_db: 10,
+    weight_db: 28,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
@@ -22,7 +22,7 @@ pub const SIGNAL: Signal = Signal {
         Param { name: "count", default: 3, least: 1, most: 10000, doc: "refunds in 24 h" },
         Param { name: "times", default: 3, least: 1, most: 1000, doc: "times the usual at which it begins to speak" },
         Param { name: "sum", default: 50000, least: 1, most: 1000000000000, doc: "sum in 24 h that speaks too, minor units" },
-        Param { name: "unmatched_percent", default: 70, least: 0, most: 100, doc: "strength of a refund of what was never bought" },
+        Param { name: "unmatched_percent", default: 30, least: 0, most: 100, doc: "strength of a refund of what was never bought" },
     ],
     attack: &["T1657"],
     nhi: &[],
@@ -45,6 +45,7 @@ fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let many = far_above(shop.refunds_24h, shop.usual_refunds_24h, p[COUNT], p[TIMES]);
     let much = shop.refunds_sum_24h >= p[SUM] && shop.refunds_sum_24h >= p[TIMES].saturating_mul(shop.usual_refunds_sum_24h);
     let strength = match (many, much, shop.refund_unmatched) {
+        (true, _, true) => 1_000,
         (true, _, _) => graded(shop.refunds_24h.into(), p[COUNT], 3 * p[COUNT]),
         (false, true, _) => graded(shop.refunds_sum_24h, p[SUM], 4 * p[SUM]),
         (false, false, true) => p[UNMATCHED_PERCENT] as i32 * 10,
@@ -75,7 +76,8 @@ mod tests {
         };
         assert_eq!(said(9, 900, false), Some(1_000));
         assert_eq!(said(1, 200_000, false), Some(1_000));
-        assert_eq!(said(1, 900, true), Some(700));
+        assert_eq!(said(1, 900, true), Some(300));
+        assert_eq!(said(3, 900, true), Some(1_000));
         assert_eq!(said(1, 900, false), None);
     }
 }

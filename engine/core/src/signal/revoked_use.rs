@@ -11,14 +11,14 @@ pub const SIGNAL: Signal = Signal {
     name: "revoked_use",
     family: Family::Token,
     on: &[Kind::Identity],
-    weight_db: 25,
+    weight_db: 36,
     at_least: Some(Level::High),
     unauthenticated: false,
     applies: Applies::All,
     when: Types::ACTS,
     params: &[
         Param { name: "grace_minutes", default: 5, least: 0, most: 1440, doc: "until a revocation is everywhere" },
-        Param { name: "overlap_hours", default: 24, least: 0, most: 8760, doc: "for which a rotated credential may go on" },
+        Param { name: "overlap_hours", default: 72, least: 0, most: 8760, doc: "for which a rotated credential may go on" },
     ],
     attack: &[],
     nhi: &["NHI1"],
@@ -58,8 +58,8 @@ mod tests {
     #[test]
     fn a_rotation_may_overlap_and_a_revocation_not() {
         let said = |minutes: i64, rotated| example(&SIGNAL, |_, row| row.fact.revoked = Some(Revoked { ms: minutes * MINUTE_MS, rotated }));
-        assert!(said(10, false).is_some() && said(25 * 60, true).is_some());
-        assert_eq!(said(10, true), None, "the old key lives on for a day");
+        assert!(said(10, false).is_some() && said(73 * 60, true).is_some());
+        assert_eq!(said(10, true), None, "the old key lives on for three days");
         assert_eq!(said(4, false), None);
     }
 }

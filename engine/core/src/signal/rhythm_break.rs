@@ -1,5 +1,6 @@
 //! `rhythm_break`: a machine that was regular stops being so, or runs at hours at which it never ran.
 
+use super::share_of_weight;
 use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
@@ -10,34 +11,30 @@ pub const SIGNAL: Signal = Signal {
     name: "rhythm_break",
     family: Family::Cadence,
     on: &[Kind::Identity],
-    weight_db: 7,
+    weight_db: 13,
     at_least: None,
     unauthenticated: false,
     applies: Applies::Machines,
     when: Types::ACTS,
-    params: &[
-        Param {
-            name: "irregular_permille",
-            default: 600,
-            least: 100,
-            most: 2000,
-            doc: "mean deviation of the pauses, thousandths of their mean, that is no longer regular",
-        },
-        Param { name: "hour_percent", default: 70, least: 0, most: 100, doc: "strength for an hour at which it never ran" },
-    ],
+    params: &[Param {
+        name: "irregular_permille",
+        default: 600,
+        least: 100,
+        most: 2000,
+        doc: "mean deviation of the pauses, thousandths of their mean, that is no longer regular",
+    }],
     attack: &[],
     nhi: &["NHI3"],
     doc: Doc {
         sees: "A machine that was regular stops being so, or runs at hours at which it never ran.",
         why: "A stolen key is used by hand, or whenever the thief is awake.",
-        silent: "Until three weeks are known, and for machines that never had a rhythm.",
+        silent: "Until a week and eight active hours are known, and for machines that never had a rhythm or run at all hours.",
         source: "OWASP NHI3:2025",
     },
     speak,
 };
 
 const IRREGULAR_PERMILLE: usize = 0;
-const HOUR_PERCENT: usize = 1;
 
 fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let (row, p) = (look.row, &settings.params);
@@ -46,13 +43,13 @@ fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     }
     let rhythm = row.rhythm;
     let broke = rhythm.was_regular && rhythm.run >= 16 && i64::from(rhythm.irregular_permille) >= p[IRREGULAR_PERMILLE];
-    let (percent, what) = match (broke, row.strange_hour) {
-        (true, _) => (100, "no longer regular"),
-        (false, true) => (p[HOUR_PERCENT], "at an hour at which it never ran"),
+    let (strength_permille, what) = match (broke, row.strange_hour_cb > 0) {
+        (true, _) => (1_000, "no longer regular"),
+        (false, true) => (share_of_weight(row.strange_hour_cb, settings), "at an hour at which it never ran"),
         (false, false) => return None,
     };
     Some(Said {
-        strength_permille: percent as i32 * 10,
+        strength_permille,
         observed: format!("{what} ({} events in this run, pauses off by {} ‰)", rhythm.run, rhythm.irregular_permille),
         expected: "the rhythm that it always had".to_owned(),
         detail: format!("the machine is {what}"),
@@ -67,16 +64,16 @@ mod tests {
 
     #[test]
     fn speaks_of_a_lost_rhythm_and_a_strange_hour() {
-        let said = |was_regular, irregular_permille, strange_hour| {
+        let said = |was_regular, irregular_permille, strange_hour_cb| {
             example(&SIGNAL, |_, row| {
-                (row.learning, row.strange_hour) = (false, strange_hour);
+                (row.learning, row.strange_hour_cb) = (false, strange_hour_cb);
                 row.rhythm = Rhythm { run: 30, run_ms: 60_000, mean_ms: 1_000, irregular_permille, was_regular };
             })
             .map(|s| s.strength_permille)
         };
-        assert_eq!(said(true, 900, false), Some(1_000));
-        assert_eq!(said(false, 900, true), Some(700));
-        assert_eq!(said(false, 900, false), None, "it never had a rhythm");
-        assert_eq!(said(true, 20, false), None);
+        assert_eq!(said(true, 900, 0), Some(1_000));
+        assert_eq!(said(false, 900, SIGNAL.weight_db * 7), Some(700));
+        assert_eq!(said(false, 900, 0), None, "it never had a rhythm");
+        assert_eq!(said(true, 20, 0), None);
     }
 }

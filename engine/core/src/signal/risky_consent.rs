@@ -12,7 +12,7 @@ pub const SIGNAL: Signal = Signal {
     name: "risky_consent",
     family: Family::Privilege,
     on: &[Kind::Identity],
-    weight_db: 12,
+    weight_db: 34,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "risky_network",
     family: Family::Place,
     on: &[Kind::Identity],
-    weight_db: 8,
+    weight_db: 18,
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,

@@ -11,13 +11,13 @@ pub const SIGNAL: Signal = Signal {
     name: "risky_posture",
     family: Family::Device,
     on: &[Kind::Identity],
-    weight_db: 24,
+    weight_db: 32,
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,
     when: Types::ACTS,
     params: &[
-        Param { name: "steady_percent", default: 80, least: 0, most: 100, doc: "strength when the device was not compliant before either" },
+        Param { name: "steady_percent", default: 95, least: 0, most: 100, doc: "strength when the device was not compliant before either" },
         Param {
             name: "ordinary_percent",
             default: 30,
@@ -74,7 +74,7 @@ mod tests {
         use crate::event::EventType::{ApiRequest, PrivilegedSessionStart};
         assert_eq!(said(PrivilegedSessionStart, Some(Posture::Risky), Some(Posture::Compliant)), Some(1_000));
         assert_eq!(said(ApiRequest, Some(Posture::Risky), Some(Posture::Compliant)), Some(300));
-        assert_eq!(said(ApiRequest, Some(Posture::Risky), Some(Posture::Risky)), Some(240));
+        assert_eq!(said(ApiRequest, Some(Posture::Risky), Some(Posture::Risky)), Some(280));
         assert_eq!(said(PrivilegedSessionStart, Some(Posture::Compliant), Some(Posture::Risky)), None);
         assert_eq!(said(PrivilegedSessionStart, None, None), None);
     }

@@ -12,7 +12,7 @@ pub const SIGNAL: Signal = Signal {
     name: "scraping",
     family: Family::Scope,
     on: &[Kind::Identity, Kind::Source],
-    weight_db: 8,
+    weight_db: 30,
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,

@@ -12,7 +12,7 @@ pub const SIGNAL: Signal = Signal {
     name: "session_hijack",
     family: Family::Token,
     on: &[Kind::Identity],
-    weight_db: 18,
+    weight_db: 34,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "shared_credential",
     family: Family::Scope,
     on: &[Kind::Identity],
-    weight_db: 8,
+    weight_db: 12,
     at_least: None,
     unauthenticated: false,
     applies: Applies::Machines,

@@ -13,7 +13,7 @@ pub const SIGNAL: Signal = Signal {
     name: "shared_instrument",
     family: Family::Checkout,
     on: &[Kind::Card, Kind::Device],
-    weight_db: 12,
+    weight_db: 30,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

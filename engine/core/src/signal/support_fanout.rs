@@ -13,15 +13,15 @@ pub const SIGNAL: Signal = Signal {
     name: "support_fanout",
     family: Family::Scope,
     on: &[Kind::Identity],
-    weight_db: 14,
+    weight_db: 32,
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,
     when: Types::API,
     params: &[
-        Param { name: "customers", default: 20, least: 2, most: 100000, doc: "different customers opened in 1 h" },
-        Param { name: "times", default: 3, least: 1, most: 1000, doc: "times the usual at which it begins to speak" },
-        Param { name: "full_times", default: 9, least: 2, most: 10000, doc: "times the usual at full strength" },
+        Param { name: "customers", default: 30, least: 2, most: 100000, doc: "different customers opened in 1 h" },
+        Param { name: "times", default: 2, least: 1, most: 1000, doc: "times the usual at which it begins to speak" },
+        Param { name: "full_times", default: 4, least: 2, most: 10000, doc: "times the usual at full strength" },
     ],
     attack: &["T1530"],
     nhi: &[],
@@ -41,7 +41,7 @@ const FULL_TIMES: usize = 2;
 fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let (reach, p) = (look.row.reach, &settings.params);
     let (count, usual) = (reach.customers_1h, reach.usual_customers_1h);
-    if look.row.class != Class::Support || !far_above(count, usual, p[CUSTOMERS], p[TIMES]) {
+    if look.row.class != Class::Support || look.row.learning || !far_above(count, usual, p[CUSTOMERS], p[TIMES]) {
         return None;
     }
     Some(Said {
@@ -62,14 +62,14 @@ mod tests {
     fn speaks_of_many_customers() {
         let said = |class, customers_1h, usual_customers_1h| {
             example(&SIGNAL, |_, row| {
-                row.class = class;
+                (row.class, row.learning) = (class, false);
                 row.reach = Reach { customers_1h, usual_customers_1h, ..Reach::default() };
             })
             .map(|s| s.strength_permille)
         };
         assert_eq!(said(Class::Support, 90, 8), Some(1_000));
-        assert_eq!(said(Class::Support, 24, 8), Some(500));
-        assert_eq!(said(Class::Support, 30, 14), None, "a busy day");
+        assert_eq!(said(Class::Support, 30, 15), Some(500));
+        assert_eq!(said(Class::Support, 30, 16), None, "a busy day");
         assert_eq!(said(Class::Customer, 90, 8), None);
     }
 }

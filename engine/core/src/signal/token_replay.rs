@@ -10,7 +10,7 @@ pub const SIGNAL: Signal = Signal {
     name: "token_replay",
     family: Family::Token,
     on: &[Kind::Identity],
-    weight_db: 18,
+    weight_db: 36,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

@@ -10,7 +10,7 @@ pub const SIGNAL: Signal = Signal {
     name: "tool_drift",
     family: Family::Agent,
     on: &[Kind::Identity],
-    weight_db: 10,
+    weight_db: 32,
     at_least: None,
     unauthenticated: false,
     applies: Applies::Machines,

@@ -1,7 +1,7 @@
 //! `unusual_grant`: the first privileged act of an identity that never did one, or a credential added to a machine identity by somebody new to it.
 
-use super::{Applies, Doc, Look, Param, Said, Signal, Types};
-use crate::event::EventType;
+use super::{Applies, Doc, ForClass, Look, Param, Said, Signal, Types};
+use crate::event::{Class, EventType};
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
 use crate::verdict::Family;
@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "unusual_grant",
     family: Family::Privilege,
     on: &[Kind::Identity],
-    weight_db: 25,
+    weight_db: 24,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
@@ -30,7 +30,7 @@ pub const SIGNAL: Signal = Signal {
     params: &[
         Param {
             name: "new_kind_percent",
-            default: 48,
+            default: 40,
             least: 0,
             most: 100,
             doc: "strength of the first act of its kind by somebody with others",
@@ -49,11 +49,14 @@ pub const SIGNAL: Signal = Signal {
     doc: Doc {
         sees: "The first privileged act of an identity that never did one, or a credential added to a machine identity by somebody new to it.",
         why: "Attackers add a key of their own, to be there when the stolen one is gone.",
-        silent: "While the identity is being learned, so that nobody's first days at work are told.",
+        silent: "While the identity is being learned, so that nobody's first days at work are told; less of administrators.",
         source: "MITRE ATT&CK T1098.001; CIS Controls v8, 5.4",
     },
     speak,
 };
+
+/// Privileged acts are what administrators are there for.
+pub(super) const BY_CLASS: &[ForClass] = &[ForClass { class: Class::Admin, weight_db: 20 }];
 
 const NEW_KIND_PERCENT: usize = 0;
 const ACTS: usize = 1;
@@ -102,7 +105,7 @@ mod tests {
             .map(|s| s.strength_permille)
         };
         assert_eq!(said(0, true, false), Some(1_000));
-        assert_eq!(said(9, true, false), Some(480));
+        assert_eq!(said(9, true, false), Some(400));
         assert_eq!(said(9, false, false), None);
         assert_eq!(said(0, true, true), None, "the first days at work");
         let added = |class, strange_admin| {

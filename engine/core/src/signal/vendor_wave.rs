@@ -11,13 +11,13 @@ pub const SIGNAL: Signal = Signal {
     name: "vendor_wave",
     family: Family::Scope,
     on: &[Kind::Identity],
-    weight_db: 12,
+    weight_db: 24,
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
     when: Types::ACTS,
     params: &[
-        Param { name: "identities", default: 5, least: 2, most: 100000, doc: "identities of the integration that moved within the hour" },
+        Param { name: "identities", default: 3, least: 2, most: 100000, doc: "identities of the integration that moved within the hour" },
         Param { name: "share_percent", default: 30, least: 1, most: 100, doc: "share of its active identities that they must be" },
         Param { name: "full_percent", default: 70, least: 2, most: 100, doc: "share at full strength" },
     ],
@@ -66,6 +66,6 @@ mod tests {
         assert_eq!(said(20, 6, true), Some(500));
         assert_eq!(said(10, 9, false), None, "this one stayed where it was");
         assert_eq!(said(100, 6, true), None);
-        assert_eq!(said(4, 4, true), None);
+        assert_eq!(said(2, 2, true), None);
     }
 }

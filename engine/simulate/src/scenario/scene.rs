@@ -133,13 +133,15 @@ impl<'f> Scene<'f> {
     /// Somebody else with a life, of that class and tenant if there is one.
     pub fn somebody(&mut self, class: Class) -> Person {
         let known = self.others(class, 1, |_| true).pop();
-        // In a small world nobody of this tenant: somebody of another.
-        known.unwrap_or_else(|| {
-            let count = self.census.counts[class as usize].max(1);
-            let people = (0..count).map(|number| Person::derive(self.frame, Who { class, number }));
-            let mut others = people.filter(|p| p.who != self.who);
-            others.find(|p| p.trip.is_none()).unwrap_or_else(|| Person::derive(self.frame, Who { class, number: 0 }))
-        })
+        // In a small world nobody of this tenant: somebody of another, who works for this one, too. Nobody acts across tenants.
+        known.unwrap_or_else(|| Person { tenant: self.tenant, ..self.somebody_elsewhere(class) })
+    }
+
+    fn somebody_elsewhere(&self, class: Class) -> Person {
+        let count = self.census.counts[class as usize].max(1);
+        let people = (0..count).map(|number| Person::derive(self.frame, Who { class, number }));
+        let mut others = people.filter(|p| p.who != self.who);
+        others.find(|p| p.trip.is_none()).unwrap_or_else(|| Person::derive(self.frame, Who { class, number: 0 }))
     }
 
     /// Others of that class and tenant whom it suits, who stay where they live: each once, as far as they are found, at most `most`.
@@ -390,7 +392,9 @@ impl<'f> Scene<'f> {
         let hour = (post.machine.who, at / HOUR);
         if post.key == Key::Fresh && head.kind != "auth.token" && !self.tokens.contains(&hour) {
             self.tokens.push(hour);
-            self.run_once(at - 200, post, on_behalf_of, success("auth.token"), Mark::Background, |out| {
+            // A token is taken for what is done with it.
+            let taken = if mark == Mark::Background { mark } else { Mark::Part };
+            self.run_once(at - 200, post, on_behalf_of, success("auth.token"), taken, |out| {
                 json::auth(out, "client_credentials", "", &[]);
             });
         }

@@ -79,7 +79,7 @@ fn revoked_key(scene: &mut Scene<'_>) {
         scene.call(scene.at + n * 20 * MINUTE, &new, machine.domain, 0, Mark::Background);
     }
     let revoked = scene.at + 3 * HOUR;
-    scene.run(revoked, &new, None, success("credential.revoke"), Mark::Background, |out| json::change(out, &[("target", &old_id)]));
+    scene.run(revoked, &new, None, success("credential.revoke"), Mark::Background, |out| json::change(out, &[("value", &old_id)]));
     let (stranger, own) = (scene.elsewhere(&machine), scene.on_its_workload(&machine));
     let from = scene.by(stranger.clone(), stranger, own);
     let thief = Post { key: old.key, ..from };

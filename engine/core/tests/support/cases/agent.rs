@@ -25,7 +25,7 @@ fn agent_days(log: &mut Log) {
 pub const CASES: &[Case] = &[
     Case {
         signal: "tool_drift",
-        says: "identity bot low>low -24.0: tool_drift +6.0",
+        says: "identity bot low>low -10.8: tool_drift +19.2",
         asks: &[],
         speaks: |log| {
             agent_days(log);
@@ -39,8 +39,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "delegation_mismatch",
-        says: "identity bot low>low -15.0: delegation_mismatch +15.0",
-        asks: &[],
+        says: "identity bot low>high +4.0: delegation_mismatch +34.0",
+        asks: &["revoke_token account bot", "throttle identity bot"],
         speaks: |log| {
             log.json("0", &inventory("bot", r#""class":"agent","delegated_by":[{"principal":"ana"}]"#));
             log.json("1:00", &agent("eve", "search", "success"));
@@ -53,8 +53,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "agent_runaway",
-        says: "identity bot low>low -22.0: agent_runaway +8.0",
-        asks: &[],
+        says: "identity bot high>high +3.0: agent_runaway +33.0",
+        asks: &["notify_owner identity bot", "revoke_token account bot", "throttle identity bot"],
         speaks: |log| (0..120).for_each(|i| log.json_at(at("0").plus(i * SECOND_MS), &agent("ana", "search", "failure"))),
         but: "what it does again and again succeeds",
         silent: |log| (0..120).for_each(|i| log.json_at(at("0").plus(i * SECOND_MS), &agent("ana", "search", "success"))),

@@ -25,8 +25,14 @@ fn office_hours(log: &mut Log) {
 pub const CASES: &[Case] = &[
     Case {
         signal: "cadence_surge",
-        says: "identity sync medium>medium -2.0: cadence_surge +25.0, fresh_identity +8.0",
-        asks: &["notify_owner identity sync"],
+        says: "identity sync critical>critical +21.0: cadence_surge +32.0, fresh_identity +24.0",
+        asks: &[
+            "notify_owner identity sync",
+            "throttle identity sync",
+            "revoke_token credential key-1",
+            "rotate_secret credential key-1",
+            "open_case identity sync",
+        ],
         speaks: |log| {
             hourly_job(log, "sync", 10);
             for i in 0..170 {
@@ -43,7 +49,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "machine_rhythm",
-        says: "identity ana low>low -33.0: machine_rhythm +8.0, familiar -6.0",
+        says: "identity ana low>low -27.0: machine_rhythm +14.0, familiar -6.0",
         asks: &[],
         speaks: |log| {
             at_home(log, "ana", "customer");
@@ -57,7 +63,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "rhythm_break",
-        says: "identity poll low>low -28.0: rhythm_break +7.0",
+        says: "identity poll low>low -22.0: rhythm_break +13.0",
         asks: &[],
         speaks: |log| {
             poller(log, 1_200);
@@ -78,7 +84,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "off_hours",
-        says: "identity wim low>low -33.0: off_hours +5.0, familiar -5.0",
+        says: "identity wim low>low -33.0: off_hours +6.0, familiar -6.0",
         asks: &[],
         speaks: |log| {
             office_hours(log);

@@ -44,15 +44,28 @@ fn one_card(log: &mut Log, identities: i64) {
 pub const CASES: &[Case] = &[
     Case {
         signal: "card_testing",
-        says: "card c-1 medium>medium -1.0: card_testing +25.0, checkout_velocity +4.0",
-        asks: &["challenge device d-home", "challenge source 192.0.2.10", "step_up account ana by reauthenticate"],
+        says: "card c-1 high>critical +12.5: card_testing +34.0, checkout_velocity +8.5",
+        asks: &[
+            "challenge device d-home",
+            "step_up account ana by reauthenticate",
+            "challenge source 192.0.2.10",
+            "throttle device d-home",
+            "hold_card card c-1",
+            "open_case card c-1",
+            "step_up account ana by reauthenticate",
+            "hold_order order o-8",
+            "throttle source 192.0.2.10",
+            "hold_order order o-9",
+            "block_source network 192.0.2.10",
+            "hold_card card c-1",
+        ],
         speaks: |log| cards(log, 10, 150, "declined"),
         but: "the shop takes the card each time",
         silent: |log| cards(log, 10, 150, "approved"),
     },
     Case {
         signal: "checkout_velocity",
-        says: "card c-1 low>low -22.0: checkout_velocity +8.0",
+        says: "card c-1 low>low -13.0: checkout_velocity +17.0",
         asks: &[],
         speaks: |log| {
             daily_purchase(log);
@@ -66,7 +79,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "amount_outlier",
-        says: "card c-1 low>low -18.0: checkout_velocity +8.0, amount_outlier +4.0",
+        says: "card c-1 low>medium -9.0: checkout_velocity +17.0, amount_outlier +4.0",
         asks: &[],
         speaks: |log| {
             daily_purchase(log);
@@ -80,7 +93,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "takeover_checkout",
-        says: "identity ana low>low -20.0: takeover_checkout +15.0",
+        says: "identity ana low>low -12.0: takeover_checkout +23.0",
         asks: &[],
         speaks: |log| {
             log.json("0", &act("auth.recovery", "success", "ana", "customer", &[]));
@@ -98,7 +111,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "young_account_checkout",
-        says: "identity new-1 low>low -27.0: young_account_checkout +8.0",
+        says: "identity new-1 low>low -20.6: young_account_checkout +14.4",
         asks: &[],
         speaks: |log| {
             log.json("0", &act("account.create", "success", "new-1", "customer", &[HOME]));
@@ -112,7 +125,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "shared_instrument",
-        says: "card c-1 low>low -20.4: shared_instrument +9.6",
+        says: "card c-1 low>medium -6.0: shared_instrument +24.0",
         asks: &[],
         speaks: |log| one_card(log, 6),
         but: "it is a couple",
@@ -120,7 +133,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "refund_abuse",
-        says: "card c-1 low>low -22.5: refund_abuse +7.5",
+        says: "card c-1 low>medium -9.0: refund_abuse +21.0",
         asks: &[],
         speaks: |log| {
             daily_purchase(log);

@@ -10,7 +10,7 @@ fn posture(posture: &str) -> String {
 pub const CASES: &[Case] = &[
     Case {
         signal: "new_device",
-        says: "identity ana low>low -30.2: new_device +4.8",
+        says: "identity ana low>low -25.4: new_device +9.6",
         asks: &[],
         speaks: |log| {
             at_home(log, "ana", "customer");
@@ -24,8 +24,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "risky_posture",
-        says: "identity root low>medium -6.0: risky_posture +24.0",
-        asks: &["step_up session s-1 by mfa"],
+        says: "identity root low>high +2.0: risky_posture +32.0",
+        asks: &["terminate_session session s-1", "revoke_token account root", "open_case identity root"],
         speaks: |log| {
             at_home(log, "root", "admin");
             log.json("0", &act("auth.login", "success", "root", "admin", &[&posture("compliant"), BY_PASSKEY]));
@@ -40,8 +40,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "assisted_reset",
-        says: "identity ana low>low -15.6: assisted_reset +12.0, new_place +5.0, new_device +2.4",
-        asks: &[],
+        says: "identity ana low>medium -0.5: assisted_reset +24.0, new_place +5.7, new_device +4.8",
+        asks: &["step_up account ana by reauthenticate"],
         speaks: |log| {
             at_home(log, "ana", "customer");
             log.json("0", &act("auth.recovery", "success", "sue", "support", &[r#""request":{"target":"ana"}"#]));

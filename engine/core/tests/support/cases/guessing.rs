@@ -32,7 +32,7 @@ fn unknown_names(log: &mut Log, names: i64) {
 pub const CASES: &[Case] = &[
     Case {
         signal: "failed_login_spike",
-        says: "identity ana low>low -27.0: failed_login_spike +8.0",
+        says: "identity ana low>low -25.0: failed_login_spike +10.0",
         asks: &[],
         speaks: |log| {
             at_home(log, "ana", "customer");
@@ -46,8 +46,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "guessed_password",
-        says: "identity ana low>medium -1.0: guessed_password +22.0, new_place +5.0, new_device +4.8, failed_login_spike +2.2",
-        asks: &["step_up session s-evil by reauthenticate"],
+        says: "identity ana low>critical +20.6: guessed_password +36.0, new_device +10.8, new_place +6.0, failed_login_spike +2.8",
+        asks: &["terminate_session session s-evil", "revoke_token account ana", "open_case identity ana"],
         speaks: |log| {
             at_home(log, "ana", "customer");
             failures(log, 8, 20 * SECOND_MS, STRANGER);
@@ -62,16 +62,16 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "credential_stuffing",
-        says: "source 203.0.113.9 high>high +5.0: credential_stuffing +25.0, password_spray +10.0",
-        asks: &["challenge source 203.0.113.9", "throttle source 203.0.113.9"],
+        says: "source 203.0.113.9 critical>critical +23.0: password_spray +36.0, credential_stuffing +17.0",
+        asks: &["challenge source 203.0.113.9", "throttle source 203.0.113.9", "block_source network 203.0.113.9"],
         speaks: |log| crowd(log, 30, 10 * SECOND_MS, 0),
         but: "an office behind one address, one in ten mistypes",
         silent: |log| crowd(log, 30, 10 * SECOND_MS, 10),
     },
     Case {
         signal: "password_spray",
-        says: "source 203.0.113.9 low>low -15.0: password_spray +15.0",
-        asks: &[],
+        says: "source 203.0.113.9 low>high +6.0: password_spray +36.0",
+        asks: &["challenge source 203.0.113.9", "throttle source 203.0.113.9"],
         speaks: |log| crowd(log, 20, HOUR_MS, 0),
         but: "each of them succeeds a minute later",
         silent: |log| {
@@ -85,8 +85,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "identity_enumeration",
-        says: "source 203.0.113.9 high>high +7.7: credential_stuffing +25.0, password_spray +10.0, identity_enumeration +2.7",
-        asks: &["challenge source 203.0.113.9", "throttle source 203.0.113.9"],
+        says: "source 203.0.113.9 critical>critical +30.6: password_spray +36.0, credential_stuffing +17.0, identity_enumeration +7.6",
+        asks: &["challenge source 203.0.113.9", "throttle source 203.0.113.9", "block_source network 203.0.113.9"],
         speaks: |log| unknown_names(log, 40),
         but: "an office mistypes a few names",
         silent: |log| unknown_names(log, 8),

@@ -10,7 +10,7 @@ fn external_risk(who: &str, level: &str) -> String {
 pub const CASES: &[Case] = &[
     Case {
         signal: "containment_breach",
-        says: "identity wim low>high floor containment_breach -3.0: containment_breach +30.0",
+        says: "identity wim low>high +3.0: containment_breach +36.0",
         asks: &["terminate_session account wim", "step_up account wim by reauthenticate"],
         speaks: |log| {
             at_home(log, "wim", "workforce");
@@ -27,8 +27,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "envelope_breach",
-        says: "identity sync low>low -23.0: envelope_breach +12.0",
-        asks: &[],
+        says: "identity sync low>medium -1.0: envelope_breach +34.0",
+        asks: &["notify_owner identity sync"],
         speaks: |log| {
             log.json("0", &inventory("sync", r#""class":"service","expected":{"countries":["CH"]}"#));
             log.json("1:00", &call_of("sync", "/v1/orders", r#""source":{"ip":"198.51.100.7","country":"NG"}"#, "key-1", 0));
@@ -41,7 +41,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "break_glass_used",
-        says: "identity glass low>medium -10.0: break_glass_used +10.0",
+        says: "identity glass low>high +4.0: break_glass_used +24.0",
         asks: &["open_case identity glass"],
         speaks: |log| log.json("0", &act("auth.login", "success", "glass", "break_glass", &[HOME, BY_PASSWORD])),
         but: "a drill has been announced",
@@ -52,7 +52,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "external_risk",
-        says: "identity ana low>low -25.0: external_risk +10.0",
+        says: "identity ana low>low -15.0: external_risk +20.0",
         asks: &[],
         speaks: |log| log.json("0", &external_risk("ana", "critical")),
         but: "they think little of it",

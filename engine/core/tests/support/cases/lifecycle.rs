@@ -28,7 +28,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "offboarded_use",
-        says: "identity wim low>high floor offboarded_use -9.0: offboarded_use +30.0, familiar -6.0",
+        says: "identity wim low>high floor offboarded_use -3.0: offboarded_use +36.0, familiar -6.0",
         asks: &["terminate_session account wim", "step_up account wim by reauthenticate"],
         speaks: |log| {
             at_home(log, "wim", "workforce");
@@ -45,7 +45,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "dormant_return",
-        says: "identity ana low>low -32.0: dormant_return +9.0, familiar -6.0",
+        says: "identity ana low>low -29.0: dormant_return +12.0, familiar -6.0",
         asks: &[],
         speaks: |log| {
             log.json("0", &login("success", &[HOME, BY_PASSWORD]));
@@ -59,8 +59,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "fresh_identity",
-        says: "identity new-1 low>low -25.0: fresh_identity +8.0",
-        asks: &[],
+        says: "identity new-1 low>medium -9.0: fresh_identity +24.0",
+        asks: &["step_up session s-1 by reauthenticate"],
         speaks: |log| {
             log.json("0", &act("account.create", "success", "new-1", "workforce", &[]));
             log.json("10:00", &upon("privilege.grant", "new-1", "mole", r#""session":{"id":"s-1"}"#));

@@ -16,16 +16,16 @@ fn denied_pushes(log: &mut Log, times: i64) {
 pub const CASES: &[Case] = &[
     Case {
         signal: "push_fatigue",
-        says: "identity wim low>low -21.0: push_fatigue +12.0",
-        asks: &[],
+        says: "identity wim low>medium -9.0: push_fatigue +24.0",
+        asks: &["step_up account wim by reauthenticate not push"],
         speaks: |log| denied_pushes(log, 10),
         but: "four are denied",
         silent: |log| denied_pushes(log, 4),
     },
     Case {
         signal: "push_fatigue_won",
-        says: "identity wim low>high floor push_fatigue_won -4.4: push_fatigue_won +25.0, push_fatigue +3.6",
-        asks: &["terminate_session session s-7", "step_up session s-7 by reauthenticate not push"],
+        says: "identity wim low>critical +10.2: push_fatigue_won +36.0, push_fatigue +7.2",
+        asks: &["terminate_session session s-7", "revoke_token account wim", "disable_account account wim", "open_case identity wim"],
         speaks: |log| {
             denied_pushes(log, 6);
             log.json("4:00", &act("auth.mfa", "success", "wim", "workforce", &[BY_PUSH, &session("s-7")]));
@@ -38,8 +38,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "factor_downgrade",
-        says: "identity ana low>low -13.2: factor_downgrade +12.0, new_place +5.0, new_device +4.8",
-        asks: &[],
+        says: "identity ana low>high +4.5: factor_downgrade +24.0, new_device +9.8, new_place +5.7",
+        asks: &["step_up account ana by reauthenticate not push"],
         speaks: |log| {
             at_home(log, "ana", "customer");
             log.json("0", &act("account.update", "success", "ana", "customer", &[HOME, FACTOR_REMOVED]));
@@ -54,8 +54,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "device_code_login",
-        says: "identity wim low>low -13.2: device_code_login +10.0, new_place +5.0, new_device +4.8",
-        asks: &[],
+        says: "identity wim low>high +2.3: device_code_login +20.0, new_device +9.6, new_place +5.7",
+        asks: &["terminate_session account wim", "step_up account wim by reauthenticate not push"],
         speaks: |log| {
             at_home(log, "wim", "workforce");
             log.json("0", &act("auth.login", "success", "wim", "workforce", &[STRANGER, r#""auth":{"method":"device_code"}"#]));

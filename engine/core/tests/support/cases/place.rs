@@ -6,7 +6,7 @@ use crate::support::people::*;
 pub const CASES: &[Case] = &[
     Case {
         signal: "impossible_travel",
-        says: "identity ana low>medium -5.0: impossible_travel +25.0, new_place +5.0",
+        says: "identity ana low>medium -1.3: impossible_travel +28.0, new_place +5.7",
         asks: &["step_up session s-2 by reauthenticate"],
         speaks: |log| {
             at_home(log, "ana", "customer");
@@ -22,7 +22,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "new_place",
-        says: "identity ana low>low -25.0: new_place +10.0",
+        says: "identity ana low>low -23.6: new_place +11.4",
         asks: &[],
         speaks: |log| {
             at_home(log, "ana", "customer");
@@ -36,7 +36,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "risky_network",
-        says: "identity ana low>low -27.0: risky_network +8.0",
+        says: "identity ana low>low -17.0: risky_network +18.0",
         asks: &[],
         speaks: |log| {
             at_home(log, "ana", "customer");
@@ -50,7 +50,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "bad_source",
-        says: "identity ana low>low -29.0: bad_source +12.0, familiar -6.0",
+        says: "identity ana low>low -21.0: bad_source +20.0, familiar -6.0",
         asks: &[],
         speaks: |log| {
             at_home(log, "ana", "customer");

@@ -51,8 +51,14 @@ fn targets(log: &mut Log, targets: i64) {
 pub const CASES: &[Case] = &[
     Case {
         signal: "privilege_chain",
-        says: "identity wim medium>medium -4.0: unusual_grant +25.0, privilege_chain +10.0, familiar -6.0",
-        asks: &["step_up account wim by reauthenticate"],
+        says: "identity wim medium>critical +13.0: privilege_chain +34.0, unusual_grant +12.0",
+        asks: &[
+            "step_up account wim by reauthenticate",
+            "terminate_session account wim",
+            "revoke_token account wim",
+            "disable_account account wim",
+            "open_case identity wim",
+        ],
         speaks: |log| {
             at_home(log, "wim", "workforce");
             log.json("0", &act("privilege.grant", "success", "wim", "workforce", &[VAULT_TO_HIMSELF]));
@@ -67,7 +73,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "unusual_grant",
-        says: "identity wim low>medium -8.0: unusual_grant +25.0",
+        says: "identity wim low>medium -9.0: unusual_grant +24.0",
         asks: &["step_up session s-1 by reauthenticate"],
         speaks: |log| {
             at_home(log, "wim", "workforce");
@@ -82,13 +88,13 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "mass_secret_read",
-        says: "identity wim low>low -24.0: mass_secret_read +15.0, familiar -6.0",
-        asks: &[],
+        says: "identity wim high>high +3.0: mass_secret_read +36.0",
+        asks: &["step_up account wim by reauthenticate", "terminate_session account wim", "step_up account wim by reauthenticate"],
         speaks: |log| {
             at_home(log, "wim", "workforce");
             (0..40).for_each(|i| log.json_at(at("0").plus(i * 30 * SECOND_MS), &secret("wim", &format!("secret-{i}"))));
         },
-        but: "it is five of them",
+        but: "it is four of them",
         silent: |log| {
             at_home(log, "wim", "workforce");
             (0..5).for_each(|i| log.json_at(at("0").plus(i * 30 * SECOND_MS), &secret("wim", &format!("secret-{i}"))));
@@ -96,8 +102,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "risky_consent",
-        says: "identity ana low>low -18.2: risky_consent +12.0, risky_network +4.8",
-        asks: &[],
+        says: "identity ana low>high +9.8: risky_consent +34.0, risky_network +10.8",
+        asks: &["step_up account ana by reauthenticate"],
         speaks: |log| {
             at_home(log, "ana", "customer");
             consent(log, "mail.read offline_access");
@@ -110,8 +116,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "privileged_without_ticket",
-        says: "identity root low>low -26.0: privileged_without_ticket +10.0, familiar -6.0",
-        asks: &[],
+        says: "identity root low>medium -5.0: privileged_without_ticket +25.0",
+        asks: &["step_up account root by mfa"],
         speaks: |log| {
             privileged_days(log, "root");
             log.json("0", &privileged("privileged.session_start", "root", r#""target":"db-1","session":"p-9""#));
@@ -124,8 +130,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "privileged_bypass",
-        says: "identity dba low>low -21.0: privileged_bypass +15.0, familiar -6.0",
-        asks: &[],
+        says: "identity dba low>medium -2.0: privileged_bypass +28.0",
+        asks: &["step_up account dba by mfa"],
         speaks: |log| {
             checkout_days(log);
             log.json("1:00:00", &act("auth.login", "success", "dba", "admin", &[HOME, BY_PASSWORD]));
@@ -139,8 +145,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "privileged_fanout",
-        says: "identity root low>low -24.5: privileged_fanout +11.5, familiar -6.0",
-        asks: &[],
+        says: "identity root medium>medium -2.0: privileged_fanout +28.0",
+        asks: &["step_up account root by mfa"],
         speaks: |log| {
             privileged_days(log, "root");
             targets(log, 40);
@@ -148,7 +154,7 @@ pub const CASES: &[Case] = &[
         but: "it is five of them",
         silent: |log| {
             privileged_days(log, "root");
-            targets(log, 5);
+            targets(log, 4);
         },
     },
 ];

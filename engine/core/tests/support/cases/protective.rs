@@ -6,7 +6,7 @@ use crate::support::people::*;
 pub const CASES: &[Case] = &[
     Case {
         signal: "strong_factor",
-        says: "identity ana medium>low -20.0: impossible_travel +25.0, new_place +5.0, strong_factor -15.0",
+        says: "identity ana medium>low -16.3: impossible_travel +28.0, new_place +5.7, strong_factor -15.0",
         asks: &["step_up session s-2 by reauthenticate"],
         speaks: |log| {
             at_home(log, "ana", "customer");
@@ -23,7 +23,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "familiar",
-        says: "identity ana low>low -26.0: takeover_checkout +15.0, familiar -6.0",
+        says: "identity ana low>low -18.0: takeover_checkout +23.0, familiar -6.0",
         asks: &[],
         speaks: |log| {
             at_home(log, "ana", "customer");
@@ -45,7 +45,7 @@ pub const CASES: &[Case] = &[
             let new = HOME.replace("d-home", "d-new");
             log.json("0", &act("auth.recovery", "success", "ana", "customer", &[&new]));
             log.json(
-                "10:00",
+                "25:10:00",
                 &act(
                     "checkout.attempt",
                     "success",
@@ -75,7 +75,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "step_up_passed",
-        says: "identity ana medium>low -17.0: impossible_travel +25.0, new_place +5.0, step_up_passed -12.0",
+        says: "identity ana medium>low -13.3: impossible_travel +28.0, new_place +5.7, step_up_passed -12.0",
         asks: &["step_up session s-2 by reauthenticate", "step_up account ana by reauthenticate"],
         speaks: |log| {
             at_home(log, "ana", "customer");

@@ -61,8 +61,8 @@ fn vendor_moves(log: &mut Log) {
 pub const CASES: &[Case] = &[
     Case {
         signal: "off_workload",
-        says: "identity sync low>medium -10.0: off_workload +25.0",
-        asks: &["notify_owner identity sync"],
+        says: "identity sync low>high +1.0: off_workload +36.0",
+        asks: &["throttle identity sync", "open_case identity sync"],
         speaks: |log| {
             hourly_job(log, "sync", 2);
             log.json("0", &call_of("sync", "/v1/orders", OTHER_CLOUD, "key-1", 0));
@@ -75,8 +75,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "human_use_of_machine",
-        says: "identity sync low>low -21.0: human_use_of_machine +14.0",
-        asks: &[],
+        says: "identity sync low>medium -5.0: human_use_of_machine +30.0",
+        asks: &["notify_owner identity sync"],
         speaks: |log| {
             hourly_job(log, "sync", 2);
             let home = r#""source":{"ip":"203.0.113.80","network":"residential"},"stamp":{"agent_class":"browser"}"#;
@@ -91,7 +91,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "shared_credential",
-        says: "identity sync low>low -27.0: shared_credential +8.0",
+        says: "identity sync low>low -23.0: shared_credential +12.0",
         asks: &[],
         speaks: |log| {
             for hour in 0..240 {
@@ -111,7 +111,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "new_scope",
-        says: "identity sync low>low -25.0: new_scope +10.0",
+        says: "identity sync low>low -27.0: new_scope +8.0",
         asks: &[],
         speaks: |log| {
             hourly_job(log, "sync", 2);
@@ -126,8 +126,14 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "object_enumeration",
-        says: "identity ana high>high +4.3: cadence_surge +25.0, object_enumeration +14.0, machine_rhythm +3.9, scraping +2.4, familiar -6.0",
-        asks: &["step_up account ana by reauthenticate"],
+        says: "identity ana critical>critical +37.5: cadence_surge +32.0, object_enumeration +30.6, scraping +9.0, machine_rhythm +6.9, familiar -6.0",
+        asks: &[
+            "step_up account ana by reauthenticate",
+            "step_up account ana by reauthenticate",
+            "terminate_session account ana",
+            "revoke_token account ana",
+            "open_case identity ana",
+        ],
         speaks: |log| {
             at_home(log, "ana", "customer");
             calls(log, 100, |_| 5 * SECOND_MS, object);
@@ -140,8 +146,14 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "scraping",
-        says: "identity ana high>high +5.0: cadence_surge +25.0, object_enumeration +14.0, machine_rhythm +3.9, scraping +3.1, familiar -6.0",
-        asks: &["step_up account ana by reauthenticate"],
+        says: "identity ana critical>critical +45.5: object_enumeration +36.0, cadence_surge +32.0, scraping +11.6, machine_rhythm +6.9, familiar -6.0",
+        asks: &[
+            "step_up account ana by reauthenticate",
+            "step_up account ana by reauthenticate",
+            "terminate_session account ana",
+            "revoke_token account ana",
+            "open_case identity ana",
+        ],
         speaks: |log| {
             at_home(log, "ana", "customer");
             calls(log, 140, |_| 4 * SECOND_MS, object);
@@ -154,8 +166,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "support_fanout",
-        says: "identity sue low>low -22.0: support_fanout +14.0, familiar -6.0",
-        asks: &[],
+        says: "identity sue high>high +2.0: support_fanout +32.0",
+        asks: &["terminate_session account sue", "step_up account sue by reauthenticate"],
         speaks: |log| {
             support_days(log);
             customers_opened(log, 40);
@@ -168,8 +180,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "egress_surge",
-        says: "identity dump low>low -27.0: egress_surge +8.0",
-        asks: &[],
+        says: "identity dump low>medium -1.0: egress_surge +34.0",
+        asks: &["notify_owner identity dump"],
         speaks: |log| {
             daily_export(log);
             log.json("0", &export(900));
@@ -182,8 +194,15 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "vendor_wave",
-        says: "identity t-7 low>low -18.0: vendor_wave +12.0, new_place +5.0",
-        asks: &[],
+        says: "identity t-7 low>medium -5.3: vendor_wave +24.0, new_place +5.7",
+        asks: &[
+            "step_up account t-2 by reauthenticate",
+            "step_up account t-3 by reauthenticate",
+            "step_up account t-4 by reauthenticate",
+            "step_up account t-5 by reauthenticate",
+            "step_up account t-6 by reauthenticate",
+            "step_up account t-7 by reauthenticate",
+        ],
         speaks: |log| {
             integration(log, false);
             vendor_moves(log);

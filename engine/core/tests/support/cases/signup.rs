@@ -13,7 +13,7 @@ fn sign_ups(log: &mut Log, accounts: i64) {
 
 pub const CASES: &[Case] = &[Case {
     signal: "signup_burst",
-    says: "source 203.0.113.9 low>low -15.0: signup_burst +15.0",
+    says: "source 203.0.113.9 low>low -14.7: signup_burst +15.3",
     asks: &[],
     speaks: |log| sign_ups(log, 20),
     but: "it is a family",

@@ -18,8 +18,8 @@ fn sessions_with_log_ins(log: &mut Log) {
 pub const CASES: &[Case] = &[
     Case {
         signal: "session_hijack",
-        says: "identity ana low>low -17.0: session_hijack +18.0",
-        asks: &[],
+        says: "identity ana low>medium -1.0: session_hijack +34.0",
+        asks: &["step_up session s-1 by reauthenticate"],
         speaks: |log| {
             log.json("0", &act("api.request", "success", "ana", "customer", &[HOME, &session("s-1")]));
             log.json("5:00", &act("api.request", "success", "ana", "customer", &[STRANGER, &session("s-1")]));
@@ -36,8 +36,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "token_replay",
-        says: "identity sync low>high +8.0: off_workload +25.0, token_replay +18.0",
-        asks: &["throttle identity sync", "open_case identity sync"],
+        says: "identity sync low>critical +37.0: off_workload +36.0, token_replay +36.0",
+        asks: &["throttle identity sync", "revoke_token credential key-1", "rotate_secret credential key-1", "open_case identity sync"],
         speaks: |log| {
             hourly_job(log, "sync", 2);
             log.json("0", &call_of("sync", "/v1/orders", IN_CLUSTER, "key-1", 0));
@@ -52,7 +52,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "expired_use",
-        says: "identity ana low>high floor expired_use -20.0: expired_use +15.0",
+        says: "identity ana low>high +1.0: expired_use +36.0",
         asks: &["step_up account ana by reauthenticate"],
         speaks: |log| {
             let key = format!(r#""credential":{{"id":"tok-1","kind":"access_token","expires_at":{}}}"#, at("0").0);
@@ -66,7 +66,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "revoked_use",
-        says: "identity sync low>high floor revoked_use -10.0: revoked_use +25.0",
+        says: "identity sync low>high +1.0: revoked_use +36.0",
         asks: &["throttle identity sync", "open_case identity sync"],
         speaks: |log| {
             hourly_job(log, "sync", 2);
@@ -82,8 +82,8 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "exposed_credential",
-        says: "identity sync low>medium -10.0: exposed_credential +25.0",
-        asks: &["notify_owner identity sync"],
+        says: "identity sync low>low -20.6: exposed_credential +14.4",
+        asks: &[],
         speaks: |log| {
             hourly_job(log, "sync", 2);
             log.json("0", r#""type":"credential.exposed","identity":{"id":"sync"},"credential":{"id":"key-1"}"#);
@@ -98,7 +98,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "unissued_token",
-        says: "identity ana low>low -29.0: unissued_token +12.0, familiar -6.0",
+        says: "identity ana low>low -34.6: unissued_token +6.4, familiar -6.0",
         asks: &[],
         speaks: |log| {
             sessions_with_log_ins(log);

@@ -53,7 +53,7 @@ fn key_rotation_overlap(scene: &mut Scene<'_>) {
         scene.call(at, &post, machine.domain, (n % 2) as usize, Mark::Part);
         at += HOUR + scene.seconds(0, 30);
     }
-    scene.run(at, &new, None, success("credential.revoke"), Mark::Part, |out| json::change(out, &[("target", &old_id)]));
+    scene.run(at, &new, None, success("credential.revoke"), Mark::Part, |out| json::change(out, &[("value", &old_id)]));
     // From now on only the new one.
     while at < scene.frame.end - HOUR {
         at += 3 * HOUR + scene.seconds(0, 30);
@@ -66,7 +66,8 @@ pub const ROTATED_AFTER_EXPOSURE: Scenario = Scenario {
     doc: "A key is found in a repository, rotated and revoked at once, and never seen again.",
     cast: one(Class::Service, static_key),
     when: When::WorkHours,
-    absence: Some((0, FOR_GOOD)),
+    // What runs when it is found has ended: "never seen again" holds.
+    absence: Some((HOUR, FOR_GOOD)),
     signals: &["exposed_credential", "revoked_use"],
     play: rotated_after_exposure,
     ..LOOK_ALIKE
@@ -81,7 +82,7 @@ fn rotated_after_exposure(scene: &mut Scene<'_>) {
     let post = scene.on_its_workload(&machine);
     let new = Post { key: Key::Static(format!("{old}-b"), scene.at + MINUTE), ..post };
     scene.run(scene.at + MINUTE, &new, None, success("credential.rotate"), Mark::Part, |out| json::change(out, &[("value", &old)]));
-    scene.run(scene.at + 2 * MINUTE, &new, None, success("credential.revoke"), Mark::Part, |out| json::change(out, &[("target", &old)]));
+    scene.run(scene.at + 2 * MINUTE, &new, None, success("credential.revoke"), Mark::Part, |out| json::change(out, &[("value", &old)]));
     let mut at = scene.at + 10 * MINUTE;
     for n in 0..24 {
         scene.call(at, &new, machine.domain, n % 2, Mark::Part);
