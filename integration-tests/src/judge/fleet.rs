@@ -10,7 +10,8 @@ use portcullis_connectors::failpoint;
 use portcullis_connectors::kafka::topics::Names;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -254,6 +255,23 @@ impl Fleet {
     /// The log of a pod's latest start.
     pub fn log(&self, pod: usize) -> String {
         std::fs::read_to_string(self.log_path(pod, self.pods[pod].starts)).unwrap_or_default()
+    }
+
+    /// Whether a pod that is wanted says that all that is assigned to it is live.
+    pub fn is_ready(&self, pod: usize) -> bool {
+        if !self.pods[pod].wanted {
+            return true;
+        }
+        let log = self.log(pod);
+        let Some(address) = log.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()) else { return false };
+        let answer = TcpStream::connect(address).and_then(|mut stream| {
+            stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+            stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        });
+        answer.is_ok_and(|answer| answer.split(' ').nth(1) == Some("200"))
     }
 
     /// The changes of assignment that a pod has seen since its latest start.

@@ -336,10 +336,10 @@ impl Run<'_> {
 
     fn state_full(&mut self, pod: usize) -> anyhow::Result<()> {
         let Some((_, disk)) = self.disks.iter().find(|(of, _)| *of == pod) else { return Ok(()) };
+        let before = self.fleet.pods[pod].endings.len();
         disk.fill();
         self.pass(Duration::from_secs(2))?;
-        // What is in memory is written now.
-        let before = self.fleet.pods[pod].endings.len();
+        // What is in memory is written now, unless it has ended of the full disk already.
         self.fleet.stop(&[pod])?;
         let told = self.fleet.pods[pod].endings[before..].join("; ");
         if let Some((_, disk)) = self.disks.iter().find(|(of, _)| *of == pod) {
@@ -556,12 +556,19 @@ impl Run<'_> {
     /// Settles, stops cleanly, judges.
     fn conclude(&mut self, roles: &[&str], ingest: bool) -> anyhow::Result<Tally> {
         // A pod that has only just been started does not listen to SIGTERM yet, and has not caught up.
+        let began = Instant::now();
         loop {
             self.settle(roles, ingest)?;
-            match GROWN_UP.checked_sub(self.fleet.youngest()) {
-                Some(left) => self.pass(left + STEP)?,
-                None => break,
+            if let Some(left) = GROWN_UP.checked_sub(self.fleet.youngest()) {
+                self.pass(left + STEP)?;
+                continue;
             }
+            let coming: Vec<usize> = self.fleet.all().into_iter().filter(|pod| !self.fleet.is_ready(*pod)).collect();
+            if coming.is_empty() {
+                break;
+            }
+            ensure!(began.elapsed() < SETTLE_MAX, "everything is decided, and pods {coming:?} are not ready after {SETTLE_MAX:?}");
+            self.pass(STEP)?;
         }
         self.clock.end("settling");
         let running: Vec<usize> = self.fleet.all().into_iter().filter(|pod| self.fleet.pods[*pod].wanted).collect();
