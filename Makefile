@@ -48,7 +48,7 @@ bench-core: bootstrap
 # RUNS=5 runs of each; BENCH_ARGS is handed on (`--events 500000` for a quick look).
 BENCH = cargo build --release --locked --workspace --bins && RUNS=$(RUNS) .ci/bench "$(CARGO_TARGET_DIR)/release"
 
-# SCORE with the whole default policy, 1 M identities, at 2 % and at 100 % emission, against the bare echo.
+# SCORE with the whole default policy, 1 M identities, at about 3 % and at 100 % emission, against the bare echo.
 bench-drain: bootstrap
 	$(BENCH) drain --emit changes $(BENCH_ARGS)
 	$(BENCH) drain --emit all $(BENCH_ARGS)
