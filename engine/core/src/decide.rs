@@ -3,6 +3,7 @@
 use crate::containment::Action;
 use crate::event::{Event, EventType};
 use crate::evidence::{self, Sum};
+use crate::falls::{Answers, Border, falls_below};
 use crate::id::id;
 use crate::observe::{self, Observation};
 use crate::policy::{Emit, Policy};
@@ -84,6 +85,7 @@ pub fn decide(
             below_since: None,
             steps: Vec::new(),
             planted: Vec::new(),
+            ends: Answers::default(),
         }));
     }
     if !seen.row.acted_upon {
@@ -205,20 +207,20 @@ fn remember_emitted(risk: &mut Risk, sum: &Sum, level: Level, log_time: Time) {
 /// Sets the timer: when the level falls, when the incident may end.
 fn settle(ground: &Ground<'_>, risk: &mut Risk, prior: Centibans, sum: &Sum) {
     let policy = ground.policy;
-    let held = &risk.evidence;
     let Some(incident) = &mut risk.incident else {
         risk.due = None;
         return;
     };
-    let clock_due = if risk.level > Level::Low {
-        incident.below_since = None;
-        evidence::falls_below(held, policy, prior, risk.clock, risk.level)
-    } else if sum.total >= release_border(policy, prior) {
-        incident.below_since = None;
-        evidence::total_falls_below(held, policy, prior, risk.clock, release_border(policy, prior))
-    } else {
-        let since = *incident.below_since.get_or_insert(risk.clock);
-        Some(since.plus(policy.release.after_ms))
+    let border = match risk.level {
+        Level::Low => Some(Border::of_total(release_border(policy, prior))).filter(|_| sum.total >= release_border(policy, prior)),
+        level => Border::of_level(policy, level),
+    };
+    let clock_due = match border {
+        Some(border) => {
+            incident.below_since = None;
+            falls_below(&risk.evidence, policy, prior, (risk.clock, sum), border, &mut incident.ends)
+        }
+        None => Some(incident.below_since.get_or_insert(risk.clock).plus(policy.release.after_ms)),
     };
     let due = clock_due.map_or(Time(0), |clock| risk.log_time_of(clock));
     risk.due = Some(due.max(ground.log_time.plus(AGAIN_MIN_MS)));
@@ -228,7 +230,7 @@ fn settle(ground: &Ground<'_>, risk: &mut Risk, prior: Centibans, sum: &Sum) {
 fn verdict(
     ground: &Ground<'_>,
     subject: SubjectRef<'_>,
-    risk: &Risk,
+    risk: &mut Risk,
     sum: &Sum,
     prior: Centibans,
     level: Level,
@@ -237,9 +239,11 @@ fn verdict(
 ) -> Verdict {
     let (policy, position) = (ground.policy, ground.position);
     let due = if event.is_some() { 0 } else { ground.log_time.0 };
-    let valid_until = match level {
-        Level::Low => None,
-        _ => evidence::falls_below(&risk.evidence, policy, prior, risk.clock, Level::Medium),
+    let valid_until = match (level, &mut risk.incident, Border::of_level(policy, Level::Medium)) {
+        (Level::Low, ..) | (_, None, _) | (_, _, None) => None,
+        (_, Some(incident), Some(border)) => {
+            falls_below(&risk.evidence, policy, prior, (risk.clock, sum), border, &mut incident.ends)
+        }
     };
     Verdict {
         id: id(

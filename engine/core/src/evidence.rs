@@ -71,6 +71,11 @@ impl Evidence {
         signal::by_number(self.signal).map(|i| &ALL[i])
     }
 
+    /// Of its signal's family; 0 for a signal that this engine does not know, which never weighs anything.
+    pub fn half_life_ms(&self, policy: &Policy) -> i64 {
+        self.signal().map_or(0, |s| policy.half_life_ms[s.family as usize])
+    }
+
     fn now(&self, policy: &Policy, clock: Time) -> i32 {
         self.signal().map_or(0, |s| decayed(self.weight.0, clock.since(self.at), policy.half_life_ms[s.family as usize]))
     }
@@ -135,6 +140,24 @@ fn join_events(mut old: Vec<String>, new: Vec<String>) -> Vec<String> {
 /// One entry for a piece of evidence. On the stack: while an incident is open, every event adds up some thirty times.
 pub type Pieces<T> = ArrayVec<T, EVIDENCE_MAX>;
 
+/// What protects takes away, strongest first, from what is about the same thing; what it took is added to `applied`.
+fn protect<T: Ord>(held: &[Evidence], protective: &mut Pieces<(i32, usize)>, applied: &mut Pieces<(usize, i32)>, tie: impl Fn(usize) -> T) {
+    let mut left = applied.clone();
+    protective.sort_unstable_by_key(|a| (a.0, tie(a.1)));
+    for &mut (weight, i) in protective {
+        let mut budget = -weight;
+        for (j, remaining) in &mut left {
+            let spared = held[*j].signal().is_some_and(|s| held[i].spares & 1 << s.family as u16 != 0);
+            if !spared && held[i].scope.shares(&held[*j].scope) {
+                let taken = budget.min(*remaining);
+                *remaining -= taken;
+                budget -= taken;
+            }
+        }
+        applied.push((i, weight + budget));
+    }
+}
+
 /// What all evidence adds up to at one moment.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sum {
@@ -173,24 +196,13 @@ pub fn sum(held: &[Evidence], policy: &Policy, prior: Centibans, clock: Time) ->
     against.sort_unstable_by_key(|a| (a.0, -a.1, tie(a.2)));
     let mut applied = Pieces::<(usize, i32)>::new();
     let (mut family, mut rank) = (None, 0);
-    for (f, now, i) in against {
+    for &(f, now, i) in &against {
         rank = if family == Some(f) { rank + 1 } else { 0 };
         family = Some(f);
         applied.push((i, now >> rank.min(31)));
     }
-    let mut left = applied.clone();
-    protective.sort_unstable_by_key(|a| (a.0, tie(a.1)));
-    for (weight, i) in protective {
-        let mut budget = -weight;
-        for (j, remaining) in &mut left {
-            let spared = held[*j].signal().is_some_and(|s| held[i].spares & 1 << s.family as u16 != 0);
-            if !spared && held[i].scope.shares(&held[*j].scope) {
-                let taken = budget.min(*remaining);
-                *remaining -= taken;
-                budget -= taken;
-            }
-        }
-        applied.push((i, weight + budget));
+    if !protective.is_empty() {
+        protect(held, &mut protective, &mut applied, tie);
     }
     applied.retain(|piece| piece.1 != 0);
     applied.sort_unstable_by_key(|a| (-a.1, tie(a.0)));
@@ -226,52 +238,13 @@ pub fn reasons(held: &[Evidence], sum: &Sum) -> Vec<Reason> {
         .collect()
 }
 
-/// When the level falls below `level` at the earliest if nothing more happens, by the evidence clock; `None` if it is below already.
-///
-/// Protective evidence decays too, so the real moment can be later: whoever waits for it looks again then.
-pub fn falls_below(held: &[Evidence], policy: &Policy, prior: Centibans, clock: Time, target: Level) -> Option<Time> {
-    let border = policy.border_of(target)?;
-    let reaches = |at: Time| {
-        let now = sum(held, policy, prior, at);
-        now.total >= border || now.floor.is_some_and(|(l, _)| l >= target)
-    };
-    falls_when(clock, reaches)
-}
-
-/// When the total falls below `border` at the earliest.
-pub fn total_falls_below(held: &[Evidence], policy: &Policy, prior: Centibans, clock: Time, border: Centibans) -> Option<Time> {
-    falls_when(clock, |at| sum(held, policy, prior, at).total >= border)
-}
-
-/// Doubling and halving on a grid of `STEP_MS`, so that the answer does not depend on where the search began.
-fn falls_when(clock: Time, mut reaches: impl FnMut(Time) -> bool) -> Option<Time> {
-    const STEP_MS: i64 = 10_000;
-    if !reaches(clock) {
-        return None;
-    }
-    let base = clock.0.div_euclid(STEP_MS);
-    let at = |steps: i64| Time((base + steps) * STEP_MS);
-    let (mut holds, mut fails) = (0, 1);
-    while reaches(at(fails)) {
-        (holds, fails) = (fails, fails * 2);
-        if fails > 400 * 24 * 360 {
-            return Some(at(fails)); // 400 days: look again then
-        }
-    }
-    while fails - holds > 1 {
-        let middle = (holds + fails) / 2;
-        if reaches(at(middle)) { holds = middle } else { fails = middle }
-    }
-    Some(at(fails))
-}
-
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::time::HOUR_MS;
     use proptest::prelude::*;
 
-    fn piece(name: &str, cb: i32, scope: u64, at: i64) -> Evidence {
+    pub fn piece(name: &str, cb: i32, scope: u64, at: i64) -> Evidence {
         let signal = &ALL[signal::by_name(name).unwrap()];
         Evidence {
             signal: signal.number,
@@ -290,7 +263,7 @@ mod tests {
         }
     }
 
-    const PRIOR: Centibans = Centibans(-350);
+    pub const PRIOR: Centibans = Centibans(-350);
 
     #[test]
     fn a_family_is_damped_and_families_add() {
@@ -319,16 +292,6 @@ mod tests {
         let thief = Scope { session: 7, device: 2, ..Scope::default() };
         let owner = Scope { session: 7, device: 1, ..Scope::default() };
         assert!(!thief.shares(&owner) && owner.shares(&owner) && !Scope::default().shares(&Scope::default()));
-    }
-
-    #[test]
-    fn it_is_known_when_a_level_ends() {
-        let policy = Policy::built_in();
-        let held = [piece("impossible_travel", 250, 1, 0)];
-        let end = falls_below(&held, &policy, PRIOR, Time(0), Level::Medium).unwrap();
-        assert!(sum(&held, &policy, PRIOR, end).total < policy.levels.medium);
-        assert!(sum(&held, &policy, PRIOR, end.plus(-10_000)).total >= policy.levels.medium);
-        assert_eq!(falls_below(&held, &policy, PRIOR, Time(13 * HOUR_MS), Level::Medium), None);
     }
 
     proptest! {

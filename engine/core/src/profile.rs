@@ -3,6 +3,7 @@
 use crate::containment::Action;
 use crate::event::{Class, Inventory};
 use crate::evidence::Evidence;
+use crate::falls::Answers;
 use crate::hash::{Of, hash_parts};
 use crate::memory::Memory;
 use crate::subject::Kind;
@@ -114,6 +115,8 @@ pub struct Incident {
     pub steps: Vec<StepTaken>,
     /// What the subject created while it was above `low`.
     pub planted: Vec<Name>,
+    #[serde(skip)]
+    pub ends: Answers,
 }
 
 /// One action on one target that was proposed.
