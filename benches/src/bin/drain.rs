@@ -11,7 +11,7 @@
 //! and RocksDB's threads included.
 //!
 //! The traffic is the peer comparison's over a million identities. With `--emit changes`, the default policy as it is, so many of
-//! the events come from a strange place ([`STRANGE`]) that about 3 % draw a verdict; `--emit all` writes one for every record. `--simulated` takes
+//! the events come from a strange place ([`STRANGE`]) that about 2 % draw a verdict; `--emit all` writes one for every record. `--simulated` takes
 //! the traffic of `portcullis simulate` instead: fewer identities, each with a life of weeks behind it, so its profiles are what profiles come
 //! to weigh.
 
@@ -39,8 +39,8 @@ use portcullis_simulate::Simulation;
 use portcullis_state::{Partition, Shared, StateOptions, Value};
 use std::path::Path;
 
-/// Share of the events that come from a strange place, such that the default policy writes a verdict for about 3 % of all events.
-const STRANGE: f64 = 0.012;
+/// Share of the events that come from a strange place, such that the default policy writes a verdict for about 2 % of all events.
+const STRANGE: f64 = 0.005;
 
 struct Args {
     bootstrap: String,

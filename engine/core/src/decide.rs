@@ -241,9 +241,7 @@ fn verdict(
     let due = if event.is_some() { 0 } else { ground.log_time.0 };
     let valid_until = match (level, &mut risk.incident, Border::of_level(policy, Level::Medium)) {
         (Level::Low, ..) | (_, None, _) | (_, _, None) => None,
-        (_, Some(incident), Some(border)) => {
-            falls_below(&risk.evidence, policy, prior, (risk.clock, sum), border, &mut incident.ends)
-        }
+        (_, Some(incident), Some(border)) => falls_below(&risk.evidence, policy, prior, (risk.clock, sum), border, &mut incident.ends),
     };
     Verdict {
         id: id(

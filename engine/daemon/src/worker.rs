@@ -92,6 +92,8 @@ const ORPHANS_MAX: Duration = Duration::from_secs(1);
 pub struct Outbox {
     bytes: Vec<u8>,
     records: Vec<OutRecord>,
+    /// Names and values of all records' headers.
+    headers: Vec<(Range<usize>, Range<usize>)>,
     /// To be committed beside those of the batch.
     offsets: Vec<(TopicPartition, i64)>,
 }
@@ -101,7 +103,7 @@ struct OutRecord {
     partition: Option<i32>,
     key: Option<Range<usize>>,
     value: Option<Range<usize>>,
-    headers: Vec<(String, Vec<u8>)>,
+    headers: Range<usize>,
 }
 
 /// A record of the outbox.
@@ -113,7 +115,16 @@ pub struct Outgoing<'o> {
     pub key: Option<&'o [u8]>,
     /// `None`: a tombstone.
     pub value: Option<&'o [u8]>,
-    pub headers: &'o [(String, Vec<u8>)],
+    headers: &'o [(Range<usize>, Range<usize>)],
+    bytes: &'o [u8],
+}
+
+impl<'o> Outgoing<'o> {
+    /// Names and values, in order.
+    pub fn headers(&self) -> impl Iterator<Item = (&'o str, &'o [u8])> + use<'o> {
+        let (headers, bytes) = (self.headers, self.bytes);
+        headers.iter().map(|(name, value)| (str::from_utf8(&bytes[name.clone()]).unwrap_or_default(), &bytes[value.clone()]))
+    }
 }
 
 impl Outbox {
@@ -121,26 +132,34 @@ impl Outbox {
     pub fn push(&mut self, topic: &Arc<str>, partition: Option<i32>, key: &[u8], write: impl FnOnce(&mut Vec<u8>)) {
         let key = self.bytes(|b| b.extend_from_slice(key));
         let value = self.bytes(write);
-        self.records.push(OutRecord { topic: Arc::clone(topic), partition, key: Some(key), value: Some(value), headers: Vec::new() });
+        self.add(topic, partition, Some(key), Some(value));
     }
 
     /// A tombstone: the key has no value any more.
     pub fn push_tombstone(&mut self, topic: &Arc<str>, key: &[u8]) {
         let key = self.bytes(|b| b.extend_from_slice(key));
-        self.records.push(OutRecord { topic: Arc::clone(topic), partition: None, key: Some(key), value: None, headers: Vec::new() });
+        self.add(topic, None, Some(key), None);
     }
 
     /// A record as it came, key and value untouched.
-    pub fn push_raw(&mut self, topic: &Arc<str>, key: Option<&[u8]>, value: Option<&[u8]>, headers: Vec<(String, Vec<u8>)>) {
+    pub fn push_raw(&mut self, topic: &Arc<str>, key: Option<&[u8]>, value: Option<&[u8]>) {
         let key = key.map(|k| self.bytes(|b| b.extend_from_slice(k)));
         let value = value.map(|v| self.bytes(|b| b.extend_from_slice(v)));
-        self.records.push(OutRecord { topic: Arc::clone(topic), partition: None, key, value, headers });
+        self.add(topic, None, key, value);
+    }
+
+    fn add(&mut self, topic: &Arc<str>, partition: Option<i32>, key: Option<Range<usize>>, value: Option<Range<usize>>) {
+        let headers = self.headers.len()..self.headers.len();
+        self.records.push(OutRecord { topic: Arc::clone(topic), partition, key, value, headers });
     }
 
     /// Adds a header to the last record.
     pub fn header(&mut self, name: &str, value: &[u8]) {
+        let name = self.bytes(|b| b.extend_from_slice(name.as_bytes()));
+        let value = self.bytes(|b| b.extend_from_slice(value));
         if let Some(last) = self.records.last_mut() {
-            last.headers.push((name.to_owned(), value.to_vec()));
+            self.headers.push((name, value));
+            last.headers.end = self.headers.len();
         }
     }
 
@@ -167,6 +186,7 @@ impl Outbox {
         self.bytes.clear();
         self.offsets.clear();
         self.records.clear();
+        self.headers.clear();
     }
 
     fn bytes(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
@@ -180,7 +200,8 @@ impl Outbox {
         self.records.iter().map(|record| {
             let slice = |range: &Option<Range<usize>>| range.clone().map(|r| &self.bytes[r]);
             let (key, value) = (slice(&record.key), slice(&record.value));
-            Outgoing { topic: &record.topic, partition: record.partition, key, value, headers: &record.headers }
+            let headers = &self.headers[record.headers.clone()];
+            Outgoing { topic: &record.topic, partition: record.partition, key, value, headers, bytes: &self.bytes }
         })
     }
 
@@ -191,7 +212,7 @@ impl Outbox {
                 failpoint::pass(Point::MidOutputs);
             }
             headers.clear();
-            headers.extend(record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())));
+            headers.extend(record.headers());
             sink.send(record.topic, record.partition, record.key, record.value, &headers, None)?;
         }
         Ok(())

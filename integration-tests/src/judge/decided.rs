@@ -152,14 +152,15 @@ where
                 .iter()
                 .map(|record| Borrowed { position: record.position(number as i32), key: record.key(), value: record.value() })
                 .collect();
-            let (mut outputs, decided) = decide(&mut core, &borrowed)?;
+            let mut outputs = Vec::new();
+            let decided = decide(&mut core, &borrowed, |output| outputs.push(output))?;
             if decided != written {
                 findings.add("journal: not what the core says", || format!("{}: {written:?}, the core: {decided:?}", place()));
             }
             write(number as i32, &mut outputs, &mut outbox);
             for line in outbox.records() {
                 let partition = line.partition.unwrap_or_else(|| partition_of(line.key.unwrap_or_default(), partitions_of(line.topic)));
-                let kind = line.headers.iter().find(|(name, _)| name == "type").map(|(_, kind)| String::from_utf8_lossy(kind).into_owned());
+                let kind = line.headers().find(|(name, _)| *name == "type").map(|(_, kind)| String::from_utf8_lossy(kind).into_owned());
                 sent.entry((line.topic.to_owned(), partition)).or_default().push(Line {
                     key: line.key.unwrap_or_default().to_vec(),
                     value: line.value.map(<[u8]>::to_vec),

@@ -46,14 +46,12 @@ impl Role for Gate {
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         let Gate { topics, encoding, signer, partitions, tally } = self;
-        partitions.apply(batch, outbox, |_, mut outputs, outbox| {
-            signer.sign_all(&mut outputs);
-            for output in &outputs {
-                if let Output::Decision(decision) = output {
-                    tally.add(Counted::Decision(decision.action, decision.end), 1);
-                }
-                write(topics, *encoding, output, outbox);
+        partitions.apply(batch, outbox, |_, mut output, outbox| {
+            signer.sign_all(std::slice::from_mut(&mut output));
+            if let Output::Decision(decision) = &output {
+                tally.add(Counted::Decision(decision.action, decision.end), 1);
             }
+            write(topics, *encoding, &output, outbox);
         })
     }
 
@@ -87,7 +85,7 @@ pub fn write(topics: &Topics, encoding: Encoding, output: &Output, outbox: &mut 
 impl Decides for GatePartition {
     const ROLE: &'static str = "gate";
 
-    fn decide(&mut self, records: &[Borrowed<'_>], outputs: &mut Vec<Output>) -> anyhow::Result<()> {
+    fn decide(&mut self, records: &[Borrowed<'_>], each: &mut dyn FnMut(Output)) -> anyhow::Result<()> {
         let values: Vec<GateRecord<'_>> = records
             .iter()
             .map(|r| {
@@ -98,7 +96,9 @@ impl Decides for GatePartition {
             })
             .collect();
         let gate_records: Vec<(Position, &GateRecord<'_>)> = records.iter().zip(&values).map(|(r, value)| (r.position, value)).collect();
-        self.apply(&gate_records, outputs)?;
+        let mut outputs = Vec::new();
+        self.apply(&gate_records, &mut outputs)?;
+        outputs.drain(..).for_each(each);
         Ok(())
     }
 }

@@ -280,18 +280,20 @@ impl Scratch {
 
 /// Key and value untouched; the headers say what was wrong and where it came from.
 fn dead_letter(topics: &Topics, input: &str, record: RecordRef<'_>, index: u32, fault: &Fault, outbox: &mut Outbox) {
-    let header = |name: &str, value: String| (format!("__portcullis.errors.{name}"), value.into_bytes());
-    let mut headers: Vec<(String, Vec<u8>)> =
-        record.headers().map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_vec())).collect();
-    headers.extend([
-        header("exception", fault.path.clone()),
-        header("message", fault.what.clone()),
-        header("stage", "decode".to_owned()),
-        header("topic", input.to_owned()),
-        header("partition", record.partition.to_string()),
-        header("offset", record.offset.to_string()),
-        header("index", index.to_string()),
-        header("attempt", "1".to_owned()),
-    ]);
-    outbox.push_raw(&topics.dead_letter, record.key, record.value, headers);
+    outbox.push_raw(&topics.dead_letter, record.key, record.value);
+    for (name, value) in record.headers() {
+        outbox.header(name, value.unwrap_or_default());
+    }
+    for (name, value) in [
+        ("exception", fault.path.as_str()),
+        ("message", &fault.what),
+        ("stage", "decode"),
+        ("topic", input),
+        ("partition", &record.partition.to_string()),
+        ("offset", &record.offset.to_string()),
+        ("index", &index.to_string()),
+        ("attempt", "1"),
+    ] {
+        outbox.header(&format!("__portcullis.errors.{name}"), value.as_bytes());
+    }
 }

@@ -36,11 +36,11 @@ const STOPPED_SAID: Duration = Duration::from_secs(60);
 pub trait Decides {
     /// Names the directories of its partitions.
     const ROLE: &'static str;
-    /// Decodes records and decides on them, in order.
+    /// Decodes records and decides on them, in order; `each` gets the outputs as they come.
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn decide(&mut self, records: &[Borrowed<'_>], outputs: &mut Vec<Output>) -> anyhow::Result<()>;
+    fn decide(&mut self, records: &[Borrowed<'_>], each: &mut dyn FnMut(Output)) -> anyhow::Result<()>;
 }
 
 /// A record of the log as it lies in its batch.
@@ -61,42 +61,55 @@ impl<'b> Borrowed<'b> {
     }
 }
 
-/// Decides on a batch: its outputs, and its journal record. Whoever replays a log calls this, too.
+/// Decides on a batch: its outputs go to `each` one by one, so that a batch of many keeps none of them; what comes back is its journal
+/// record. Whoever replays a log calls this, too.
 ///
 /// # Errors
 /// When the state cannot be read.
-pub fn decide<V: Value + Default>(partition: &mut LogPartition<V>, records: &[Borrowed<'_>]) -> anyhow::Result<(Vec<Output>, JournalRecord)>
+pub fn decide<V: Value + Default>(
+    partition: &mut LogPartition<V>,
+    records: &[Borrowed<'_>],
+    mut each: impl FnMut(Output),
+) -> anyhow::Result<JournalRecord>
 where
     LogPartition<V>: Decides,
 {
-    let mut outputs = Vec::new();
-    partition.decide(records, &mut outputs)?;
-    let journal = JournalRecord {
+    let mut digest = OutputsDigest::default();
+    partition.decide(records, &mut |output| {
+        digest.add(&output);
+        each(output);
+    })?;
+    Ok(JournalRecord {
         partition: records.first().map_or(0, |r| r.position.partition),
         from: records.first().map_or(0, |r| r.position.offset),
         to: records.last().map_or(0, |r| r.position.offset + 1),
         log_time: partition.log_time(),
         policy: partition.policy().policy().digest.clone(),
         decision_version: DECISION_VERSION,
-        outputs: outputs.len() as u32,
-        outputs_digest: outputs_digest(&outputs),
+        outputs: digest.outputs,
+        outputs_digest: digest.hasher.finalize().to_hex().to_string(),
         state_digest: partition.changes_digest(),
         previous: partition.journal().digest.clone(),
         ..JournalRecord::default()
-    };
-    Ok((outputs, journal))
+    })
 }
 
-/// BLAKE3 over the unsigned bytes of the outputs, in order, hex.
-fn outputs_digest(outputs: &[Output]) -> String {
-    let (mut hasher, mut bytes) = (blake3::Hasher::new(), Vec::new());
-    for output in outputs {
-        bytes.clear();
-        encode_output(output, Encoding::Avro, &mut bytes);
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(&bytes);
+/// BLAKE3 over the unsigned bytes of the outputs, in order.
+#[derive(Default)]
+struct OutputsDigest {
+    outputs: u32,
+    hasher: blake3::Hasher,
+    bytes: Vec<u8>,
+}
+
+impl OutputsDigest {
+    fn add(&mut self, output: &Output) {
+        self.outputs += 1;
+        self.bytes.clear();
+        encode_output(output, Encoding::Avro, &mut self.bytes);
+        self.hasher.update(&(self.bytes.len() as u64).to_le_bytes());
+        self.hasher.update(&self.bytes);
     }
-    hasher.finalize().to_hex().to_string()
 }
 
 /// Where partitions are kept, and how they are taken over.
@@ -197,19 +210,14 @@ where
         Ok(())
     }
 
-    /// Decides on a batch: `write` puts a partition's outputs into the outbox, the journal record follows them.
-    pub fn apply(
-        &mut self,
-        batch: &Batch,
-        outbox: &mut Outbox,
-        mut write: impl FnMut(i32, Vec<Output>, &mut Outbox),
-    ) -> anyhow::Result<()> {
+    /// Decides on a batch: `write` puts an output of a partition into the outbox, the journal record follows them.
+    pub fn apply(&mut self, batch: &Batch, outbox: &mut Outbox, mut write: impl FnMut(i32, Output, &mut Outbox)) -> anyhow::Result<()> {
         for records in batch.partitions() {
             let number = records.at().partition;
             let borrowed: Vec<Borrowed<'_>> = records.records().map(|r| Borrowed::of(number, r)).collect();
             let owned =
                 self.owned.get_mut(&number).with_context(|| format!("{}[{number}]: a record of a partition that is not ours", self.log))?;
-            let applied = owned.apply(&self.journal, &borrowed, outbox, |outputs, outbox| write(number, outputs, outbox));
+            let applied = owned.apply(&self.journal, &borrowed, outbox, |output, outbox| write(number, output, outbox));
             self.give_up_damaged(number, applied)?;
         }
         Ok(())

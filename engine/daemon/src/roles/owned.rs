@@ -72,13 +72,12 @@ where
         journal: &Arc<str>,
         records: &[Borrowed<'_>],
         outbox: &mut Outbox,
-        write: impl FnOnce(Vec<Output>, &mut Outbox),
+        mut write: impl FnMut(Output, &mut Outbox),
     ) -> anyhow::Result<()> {
         let number = records.first().map_or(0, |r| r.position.partition);
         let (end, pays) = self.pay(journal, number, outbox);
-        let (outputs, mut record) = decide(&mut self.partition, records)?;
+        let mut record = decide(&mut self.partition, records, |output| write(output, outbox))?;
         record.previous.clone_from(&end.digest);
-        write(outputs, outbox);
         self.open = Some(Open { end: link(journal, number, &record, end, outbox), pays });
         Ok(())
     }
@@ -204,7 +203,7 @@ where
 
     fn replay(&mut self, records: &[Copied]) -> anyhow::Result<JournalRecord> {
         let borrowed: Vec<Borrowed<'_>> = records.iter().map(|r| Borrowed { position: r.position, key: &r.key, value: &r.value }).collect();
-        decide(&mut self.partition, &borrowed).map(|(_, journal)| journal)
+        decide(&mut self.partition, &borrowed, drop)
     }
 
     fn remember(&mut self, journal: JournalEnd) -> anyhow::Result<()> {

@@ -49,15 +49,13 @@ impl Role for Score {
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         let Score { topics, encoding, partitions, tally } = self;
-        partitions.apply(batch, outbox, |number, outputs, outbox| {
-            for output in &outputs {
-                match output {
-                    Output::Verdict(verdict) => tally.add(Counted::Verdict(verdict.level), 1),
-                    Output::Proposal(proposal) => tally.add(Counted::Proposal(proposal.action), 1),
-                    Output::ToGate(_) | Output::Request(_) | Output::Decision(_) => {}
-                }
-                write(topics, *encoding, number, output, outbox);
+        partitions.apply(batch, outbox, |number, output, outbox| {
+            match &output {
+                Output::Verdict(verdict) => tally.add(Counted::Verdict(verdict.level), 1),
+                Output::Proposal(proposal) => tally.add(Counted::Proposal(proposal.action), 1),
+                Output::ToGate(_) | Output::Request(_) | Output::Decision(_) => {}
             }
+            write(topics, *encoding, number, &output, outbox);
         })
     }
 
@@ -79,7 +77,8 @@ impl Role for Score {
 impl Decides for ScorePartition {
     const ROLE: &'static str = "score";
 
-    fn decide(&mut self, records: &[Borrowed<'_>], outputs: &mut Vec<Output>) -> anyhow::Result<()> {
+    fn decide(&mut self, records: &[Borrowed<'_>], each: &mut dyn FnMut(Output)) -> anyhow::Result<()> {
+        let mut outputs = Vec::new();
         // What is not one of our records passes time and is told loudly: nobody but INGEST, `policy apply` and SCORE writes to this log.
         let unreadable = EventRecord::Control(Control::Tick(Tick { due: Time(0) }));
         for some in records.chunks(DECODED_AT_ONCE) {
@@ -99,7 +98,8 @@ impl Decides for ScorePartition {
                 },
                 is_first: true,
             });
-            self.apply(&with_values.collect::<Vec<_>>(), outputs)?;
+            self.apply(&with_values.collect::<Vec<_>>(), &mut outputs)?;
+            outputs.drain(..).for_each(&mut *each);
         }
         Ok(())
     }
