@@ -4,7 +4,11 @@
 //! what an abort goes back to: so a batch may work on the value itself, moved out of the hot table, and nothing is ever copied for the case
 //! that it might fail.
 
+use crate::index::{CACHE_LINE_BYTES, prefetch};
 use std::ops::Range;
+
+/// What follows comes by itself: the processor sees that it is read in order.
+const PREFETCH_LINES_MAX: usize = 4;
 
 /// Where a value stands. None: not encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +54,13 @@ impl Encoded {
 
     pub fn get(&self, span: Span) -> &[u8] {
         &self.bytes[span.range()]
+    }
+
+    /// Starts to load a value.
+    pub fn prefetch(&self, span: Span) {
+        for line in self.get(span).chunks(CACHE_LINE_BYTES).take(PREFETCH_LINES_MAX) {
+            prefetch(line.as_ptr());
+        }
     }
 
     pub fn len(&self) -> usize {

@@ -4,7 +4,7 @@
 //! only: a changed value stays until RocksDB has it. What is evicted decides where a value is read from next time, never what it is.
 
 use crate::encoded::Span;
-use crate::index::{Index, prefetch};
+use crate::index::{CACHE_LINE_BYTES, Index, prefetch};
 use crate::key::Key;
 use crate::layout::NEVER;
 use crate::value::Value;
@@ -33,7 +33,6 @@ pub(crate) struct Entry<V> {
 }
 
 const CHUNK_ENTRIES: usize = 1024;
-const CACHE_LINE_BYTES: usize = 64;
 /// Of one block that a value owns, so much is asked for ahead.
 const BLOCK_LINES_MAX: usize = 16;
 /// Entries that one commit looks at for each one it added, so that eviction costs a little often rather than much at once.
@@ -101,6 +100,12 @@ impl<V: Value> HotTable<V> {
         if let Some(place) = self.index.find(hash, |_| true) {
             self.prefetch_place(place);
         }
+    }
+
+    /// Starts to load an entry's key.
+    #[inline]
+    pub fn prefetch_key(&self, place: u32) {
+        prefetch(&self.entry(place).key);
     }
 
     /// Starts to load an entry.

@@ -108,6 +108,8 @@ impl Index {
     }
 }
 
+pub(crate) const CACHE_LINE_BYTES: usize = 64;
+
 /// Asks the processor to load the cache line at `target`. A hint: it cannot fault and changes nothing else.
 #[inline]
 pub(crate) fn prefetch<T>(target: *const T) {

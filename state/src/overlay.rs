@@ -9,11 +9,9 @@ pub struct Slot(pub(crate) u32);
 
 /// What a batch did to one key, for the digest of the state change.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Change<'a, V> {
+pub struct Change<'a> {
     pub key: &'a [u8],
-    /// Absent: removed, expired, or only a timer is left.
-    pub value: Option<&'a V>,
-    /// The value as it is stored; empty where there is none.
+    /// The value as it is stored. Empty where there is none: removed, expired, or only a timer is left.
     pub encoded: &'a [u8],
     /// When the key's timer is due, epoch ms of log time.
     pub timer_ms: Option<i64>,

@@ -22,6 +22,8 @@ use std::time::Instant;
 const PREFETCH_KEYS: usize = 32;
 /// How many slots ahead a commit asks for the entries it will write.
 const COMMIT_AHEAD: usize = 8;
+/// The same of changes that are read in the order of their keys.
+const CHANGES_AHEAD: usize = 16;
 
 /// The state of one partition, owned by one thread. A batch begins with the first [`slot`](Partition::slot) or
 /// [`load`](Partition::load) and ends with [`commit`](Partition::commit) or [`abort`](Partition::abort).
@@ -303,20 +305,28 @@ impl<V: Value> Partition<V> {
     }
 
     /// What the batch changed so far, in key order, for the digest of the state change.
-    pub fn changed(&mut self) -> impl Iterator<Item = Change<'_, V>> {
+    pub fn changed(&mut self) -> impl Iterator<Item = Change<'_>> {
+        // In the order in which they were touched, for so they lie.
+        for number in 0..self.overlay.slots.len() {
+            if self.overlay.slots[number].changed {
+                self.encode(number as u32);
+            }
+        }
         let (slots, hot) = (&self.overlay.slots, &self.hot);
-        let key_of = |slot: u32| hot.entry(slots[slot as usize].place).key.bytes();
+        let place_of = |slot: u32| slots[slot as usize].place;
         self.order.clear();
         self.order.extend((0..slots.len() as u32).filter(|slot| slots[*slot as usize].changed).map(Sortable::new));
-        sort_by_key(&mut self.order, &key_of);
-        for at in 0..self.order.len() {
-            self.encode(self.order[at].item);
-        }
+        sort_by_key(&mut self.order, &|slot| hot.entry(place_of(slot)).key.bytes(), &|slot| hot.prefetch_key(place_of(slot)));
         let this = &*self;
-        this.order.iter().map(move |sortable| {
+        this.order.iter().enumerate().map(move |(at, sortable)| {
+            if let Some(ahead) = this.order.get(at + CHANGES_AHEAD) {
+                let state = &this.overlay.slots[ahead.item as usize];
+                this.hot.prefetch_key(state.place);
+                this.encoded.prefetch(state.encoded);
+            }
             let slot = Slot(sortable.item);
             let encoded = this.encoded.get(this.overlay.slots[sortable.item as usize].encoded);
-            Change { key: this.key(slot), value: this.value(slot), encoded, timer_ms: this.timer(slot) }
+            Change { key: this.key(slot), encoded, timer_ms: this.timer(slot) }
         })
     }
 
@@ -451,11 +461,15 @@ impl<V: Value> Partition<V> {
         }
         self.order.clear();
         self.order.extend(self.hot.dirty.iter().map(|place| Sortable::new(*place)));
-        sort_by_key(&mut self.order, &|place| self.hot.entry(place).key.bytes());
+        sort_by_key(&mut self.order, &|place| self.hot.entry(place).key.bytes(), &|place| self.hot.prefetch_key(place));
 
         let mut batch = WriteBatch::with_capacity_bytes(self.hot.dirty_bytes + self.hot.dirty_bytes / 4);
         let (mut row_key, mut row) = (Vec::new(), Vec::new());
-        for sortable in &self.order {
+        for (at, sortable) in self.order.iter().enumerate() {
+            if let Some(ahead) = self.order.get(at + CHANGES_AHEAD) {
+                self.hot.prefetch_place(ahead.item);
+                self.encoded.prefetch(self.hot.entry(self.order[at + CHANGES_AHEAD / 2].item).encoded);
+            }
             let entry = self.hot.entry(sortable.item);
             row_key.clear();
             layout::value_key(entry.key.bytes(), &mut row_key);

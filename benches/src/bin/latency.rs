@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! make bench-latency                      # starts broker and service, SCORE alone and all roles, at two rates
-//! taskset -c 0 target/release/latency 127.0.0.1:PORT PREFIX score|all [--rate 5000] [--warm 20] [--measure 60]
+//! taskset -c 0 target/release/latency 127.0.0.1:PORT PREFIX score|all [--rate 5000] [--warm 60] [--measure 60]
 //! ```
 //! `score` writes events to `PREFIX.events` as INGEST would (one record each: API calls by a known identity), `all` native JSON to
 //! `PREFIX-raw`. The service must run with `emit: all`. An event's time runs from the moment at which it was due, whether or not the probe was
@@ -77,7 +77,7 @@ fn args() -> anyhow::Result<Probe> {
         "all" => true,
         other => anyhow::bail!("{other}? {USAGE}"),
     };
-    let mut probe = Probe { settings: Settings::new(bootstrap), prefix, all, rate: 5_000, warm_s: 20, measure_s: 60 };
+    let mut probe = Probe { settings: Settings::new(bootstrap), prefix, all, rate: 5_000, warm_s: 60, measure_s: 60 };
     while let Some(flag) = given.next() {
         let value = given.next().ok_or_else(|| anyhow::anyhow!("{flag} needs a value; {USAGE}"))?.parse()?;
         match flag.as_str() {

@@ -32,8 +32,8 @@ const SEEK_MAX: Duration = Duration::from_secs(5);
 pub(super) const FETCH_TUNING: &[(&str, &str)] = &[
     ("fetch.queue.backoff.ms", "5"), // the default, 1000, throttles a fast consumer
     ("queued.max.messages.kbytes", "131072"),
-    ("fetch.min.bytes", "1"), // latency first: behind, a fetch is full anyway
-    ("fetch.wait.max.ms", "100"),
+    ("fetch.min.bytes", "1"),     // latency first: behind, a fetch is full anyway
+    ("fetch.wait.max.ms", "250"), // what an idle fetch costs, four times a second; with a byte to give, the broker answers at once
     ("max.partition.fetch.bytes", "4194304"),
     ("fetch.error.backoff.ms", "100"),
     ("reconnect.backoff.ms", "50"),
