@@ -14,6 +14,7 @@
 //! What we know about librdkafka 2.12 and had to respect is said where it matters, mostly in [`sink`] and [`source`].
 
 mod batch;
+mod caller;
 mod connect;
 mod context;
 mod fault;
@@ -25,6 +26,7 @@ mod settings;
 pub mod sink;
 pub mod source;
 pub mod topics;
+mod transactional;
 
 pub use batch::{Batch, Headers, PartitionRecords, RecordRef, Timestamp};
 pub use connect::{Cluster, cluster_id, connect_check};

@@ -1,6 +1,8 @@
 //! One partition's state: batches over the hot table, flushes into RocksDB.
 
-use crate::KEY_BYTES_MAX;
+mod flush;
+mod load;
+
 use crate::encoded::{Encoded, Span};
 use crate::fault::StateFault;
 use crate::hot::HotTable;
@@ -13,13 +15,10 @@ use crate::shared::{Share, Shared};
 use crate::store::Store;
 use crate::timers::Timers;
 use crate::value::Value;
-use rocksdb::WriteBatch;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Keys whose memory is asked for ahead of their use: enough to cover a cache miss, few enough to stay in the first cache.
-const PREFETCH_KEYS: usize = 32;
 /// How many slots ahead a commit asks for the entries it will write.
 const COMMIT_AHEAD: usize = 8;
 /// The same of changes that are read in the order of their keys.
@@ -126,53 +125,6 @@ impl<V: Value> Partition<V> {
         let slot = self.touch(place);
         self.expire(slot, log_time_ms);
         Ok(slot)
-    }
-
-    /// Slots for many keys at once, appended to `slots` in the keys' order: what is not hot comes in one read of RocksDB, and what is
-    /// comes into the processor's cache while other keys are worked on. Best with the keys of 64 to 1,000 records.
-    ///
-    /// Expiry is left to [`expire`](Partition::expire), to be called per record. On an error nothing was appended.
-    pub fn load<'k>(&mut self, keys: impl IntoIterator<Item = &'k [u8]>, slots: &mut Vec<Slot>) -> Result<(), StateFault> {
-        self.check_unspoiled()?;
-        let before = slots.len();
-        let mut keys = keys.into_iter();
-        let mut missing: Vec<(&[u8], u32, usize)> = Vec::new();
-        let mut group: [(&[u8], u32); PREFETCH_KEYS] = [(&[], 0); PREFETCH_KEYS];
-        loop {
-            let mut len = 0;
-            for (place, key) in group.iter_mut().zip(&mut keys) {
-                let hash = self.hot.hash(key);
-                self.hot.prefetch_bucket(hash);
-                *place = (key, hash);
-                len += 1;
-            }
-            for (_, hash) in &group[..len] {
-                self.hot.prefetch_entry(*hash);
-            }
-            let first = slots.len();
-            for &(key, hash) in &group[..len] {
-                match self.hot.find(hash, key) {
-                    Some(place) => {
-                        self.hits += 1;
-                        self.hot.prefetch_value(place, 0);
-                        slots.push(self.touch(place));
-                    }
-                    None => {
-                        missing.push((key, hash, slots.len()));
-                        slots.push(Slot(u32::MAX));
-                    }
-                }
-            }
-            for slot in &slots[first..] {
-                if let Some(state) = self.overlay.slots.get(slot.0 as usize) {
-                    self.hot.prefetch_value(state.place, 1);
-                }
-            }
-            if len < PREFETCH_KEYS {
-                break;
-            }
-        }
-        self.load_missing(missing, slots).inspect_err(|_| slots.truncate(before))
     }
 
     /// Makes the slot's value absent if it has [expired](Value::expired) at `log_time_ms`.
@@ -428,114 +380,6 @@ impl<V: Value> Partition<V> {
 
     // ---- between batches
 
-    /// Flushes when a flush is due: about once a second, or when much has changed. To be called after each commit and when idle.
-    /// `now` only decides when; it changes no outcome. Returns whether it flushed.
-    pub fn flush_if_due(&mut self, now: Instant) -> Result<bool, StateFault> {
-        let (options, since) = (self.share.options(), |then: Option<Instant>| then.map(|then| now.saturating_duration_since(then)));
-        let (flush_every, persist_every) = (options.flush_every, options.persist_every);
-        let due = since(self.last_flush).is_some_and(|waited| waited >= flush_every)
-            || self.hot.dirty_bytes.max(2 * self.encoded.len()) >= self.share.dirty_bytes_max();
-        let persist_due = since(self.last_persist).is_some_and(|waited| waited >= persist_every);
-        self.last_flush.get_or_insert(now);
-        self.last_persist.get_or_insert(now);
-        if !due {
-            return Ok(false);
-        }
-        let flushed = self.behind;
-        self.flush()?;
-        self.last_flush = Some(now);
-        self.store.poll_persisted()?;
-        if persist_due {
-            self.store.start_persist()?;
-            self.last_persist = Some(now);
-        }
-        Ok(flushed)
-    }
-
-    /// Hands everything committed to RocksDB in one sorted write. A running batch is not part of it.
-    pub fn flush(&mut self) -> Result<(), StateFault> {
-        let (true, Some(meta)) = (self.behind, &mut self.meta) else { return Ok(()) };
-        if let Some(beside) = self.beside.take() {
-            meta.extra.clear();
-            beside.encode(&mut meta.extra);
-        }
-        self.order.clear();
-        self.order.extend(self.hot.dirty.iter().map(|place| Sortable::new(*place)));
-        sort_by_key(&mut self.order, &|place| self.hot.entry(place).key.bytes(), &|place| self.hot.prefetch_key(place));
-
-        let mut batch = WriteBatch::with_capacity_bytes(self.hot.dirty_bytes + self.hot.dirty_bytes / 4);
-        let (mut row_key, mut row) = (Vec::new(), Vec::new());
-        for (at, sortable) in self.order.iter().enumerate() {
-            if let Some(ahead) = self.order.get(at + CHANGES_AHEAD) {
-                self.hot.prefetch_place(ahead.item);
-                self.encoded.prefetch(self.hot.entry(self.order[at + CHANGES_AHEAD / 2].item).encoded);
-            }
-            let entry = self.hot.entry(sortable.item);
-            row_key.clear();
-            layout::value_key(entry.key.bytes(), &mut row_key);
-            let written = match entry.encoded.is_none() {
-                true => layout::encode_row(entry.value.as_ref(), entry.due_ms, &mut row),
-                false => layout::encoded_row(self.encoded.get(entry.encoded), entry.due_ms, &mut row),
-            };
-            if written {
-                batch.put(&row_key, &row);
-            } else {
-                batch.delete(&row_key);
-            }
-        }
-        for sortable in &self.order {
-            let entry = self.hot.entry(sortable.item);
-            if entry.timer_moved() {
-                if entry.stored_due_ms != NEVER {
-                    layout::timer_key(entry.stored_due_ms, entry.key.bytes(), &mut row_key);
-                    batch.delete(&row_key);
-                }
-                if let Some(due_ms) = entry.timer_ms() {
-                    layout::timer_key(due_ms, entry.key.bytes(), &mut row_key);
-                    batch.put(&row_key, []);
-                }
-            }
-        }
-        self.store.write(batch, meta)?;
-        self.hot.mark_clean();
-        self.encoded.clear();
-        for state in &mut self.overlay.slots {
-            state.encoded = Span::NONE;
-        }
-        self.behind = false;
-        Ok(())
-    }
-
-    /// Flushes, and waits until it is on disk: after this a crash loses nothing that was committed.
-    pub fn persist(&mut self) -> Result<(), StateFault> {
-        self.flush()?;
-        self.store.persist()
-    }
-
-    /// Flushes, and has it put on disk in the background.
-    pub fn start_persist(&mut self) -> Result<(), StateFault> {
-        self.flush()?;
-        self.store.start_persist()
-    }
-
-    /// What [`start_persist`](Partition::start_persist) began is under way still.
-    pub fn is_persisting(&mut self) -> Result<bool, StateFault> {
-        self.store.poll_persisted()?;
-        Ok(self.store.is_persisting())
-    }
-
-    /// Persists and closes: a planned restart replays nothing. A running batch is dropped.
-    pub fn close(mut self) -> Result<(), StateFault> {
-        self.abort();
-        self.persist()
-    }
-
-    /// A copy of the committed state in `target`, a directory that must not exist yet; files are hard links where the file system is the same.
-    pub fn checkpoint(&mut self, target: &Path) -> Result<(), StateFault> {
-        self.flush()?;
-        self.store.checkpoint(target)
-    }
-
     /// Visits the committed state in key order: key, value (absent where expired at the committed log time), timer. For inspection and migration; reads everything.
     pub fn for_each(&mut self, mut visit: impl FnMut(&[u8], Option<V>, Option<i64>)) -> Result<(), StateFault> {
         self.flush()?;
@@ -570,139 +414,5 @@ impl<V: Value> Partition<V> {
             timers_near: self.timers.near_len(),
             persisted_position: self.store.persisted_position(),
         }
-    }
-
-    // ---- loading
-
-    #[inline]
-    fn touch(&mut self, place: u32) -> Slot {
-        let entry = self.hot.entry(place);
-        if entry.batch == self.overlay.batch {
-            return Slot(entry.slot);
-        }
-        let slot = self.overlay.add(place, entry.due_ms);
-        self.hot.touch(place, self.overlay.batch, slot);
-        Slot(slot)
-    }
-
-    fn load_one(&mut self, key: &[u8], hash: u32) -> Result<u32, StateFault> {
-        self.check_key(key)?;
-        self.misses += 1;
-        if self.complete {
-            return Ok(self.hot.insert_clean(hash, key, None, NEVER));
-        }
-        let mut row_key = Vec::with_capacity(1 + key.len());
-        layout::value_key(key, &mut row_key);
-        let (value, due_ms) = match self.store.get(&row_key)? {
-            Some(row) => layout::decode_row(&row).map_err(|what| self.unreadable(key, what))?,
-            None => (None, NEVER),
-        };
-        Ok(self.hot.insert_clean(hash, key, value, due_ms))
-    }
-
-    /// Reads everything before it changes anything, so that an error leaves no key looking absent that is not.
-    fn load_missing(&mut self, mut missing: Vec<(&[u8], u32, usize)>, slots: &mut [Slot]) -> Result<(), StateFault> {
-        if missing.is_empty() {
-            return Ok(());
-        }
-        if self.complete {
-            return self.insert_missing(&missing, slots);
-        }
-        missing.sort_unstable_by_key(|(key, ..)| *key);
-        let mut row_keys = Vec::new();
-        let mut ends = Vec::with_capacity(missing.len());
-        for run in missing.chunk_by(|a, b| a.0 == b.0) {
-            self.check_key(run[0].0)?;
-            layout::value_key(run[0].0, &mut row_keys);
-            ends.push(row_keys.len());
-        }
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        let rows = self.store.get_sorted(starts.zip(&ends).map(|(start, end)| &row_keys[start..*end]))?;
-        let mut values: Vec<(Option<V>, i64)> = Vec::with_capacity(rows.len());
-        for (run, row) in missing.chunk_by(|a, b| a.0 == b.0).zip(rows) {
-            let row = row.map_err(|e| StateFault::of(&self.store.dir, "reading the state", e))?;
-            values.push(match row {
-                Some(row) => layout::decode_row(&row).map_err(|what| self.unreadable(run[0].0, what))?,
-                None => (None, NEVER),
-            });
-        }
-        self.misses += values.len() as u64;
-        for (run, (value, due_ms)) in missing.chunk_by(|a, b| a.0 == b.0).zip(values) {
-            let (key, hash, _) = run[0];
-            let place = self.hot.insert_clean(hash, key, value, due_ms);
-            let slot = self.touch(place);
-            for (_, _, at) in run {
-                slots[*at] = slot;
-            }
-        }
-        Ok(())
-    }
-
-    /// New entries without a value: there is none in RocksDB that is not in the hot table.
-    fn insert_missing(&mut self, missing: &[(&[u8], u32, usize)], slots: &mut [Slot]) -> Result<(), StateFault> {
-        for (key, ..) in missing {
-            self.check_key(key)?;
-        }
-        for (key, hash, at) in missing {
-            let place = match self.hot.find(*hash, key) {
-                Some(place) => place,
-                None => {
-                    self.misses += 1;
-                    self.hot.insert_clean(*hash, key, None, NEVER)
-                }
-            };
-            slots[*at] = self.touch(place);
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn check_unspoiled(&self) -> Result<(), StateFault> {
-        if self.spoiled { Err(StateFault::Spoiled { dir: self.store.dir.clone() }) } else { Ok(()) }
-    }
-
-    fn check_key(&self, key: &[u8]) -> Result<(), StateFault> {
-        if key.len() > KEY_BYTES_MAX {
-            return Err(StateFault::KeyTooLong { dir: self.store.dir.clone(), bytes: key.len(), max: KEY_BYTES_MAX });
-        }
-        Ok(())
-    }
-
-    fn unreadable(&self, key: &[u8], what: String) -> StateFault {
-        StateFault::Corrupt { dir: self.store.dir.clone(), what: format!("the value at key {} cannot be read: {what}", key.escape_ascii()) }
-    }
-
-    /// Brings the next timers from RocksDB into memory.
-    fn extend_timers(&mut self) -> Result<(), StateFault> {
-        let Some((due_ms, key)) = self.timers.horizon().cloned() else { return Ok(()) };
-        // Far timers that were committed but not flushed are in neither place otherwise.
-        self.flush()?;
-        let mut from = Vec::new();
-        layout::timer_key(due_ms, &key, &mut from);
-        let (mut loaded, mut horizon) = (Vec::new(), None);
-        for row in self.store.rows(&from) {
-            let (row_key, _) = row?;
-            let Some((due_ms, key)) = layout::read_timer_key(&row_key) else { break };
-            if loaded.len() == self.timers.near_max() {
-                horizon = Some((due_ms, key.into()));
-                break;
-            }
-            loaded.push((due_ms, Box::<[u8]>::from(key)));
-        }
-        self.timers.set_horizon(horizon);
-        for (due_ms, key) in loaded {
-            // The running batch may have moved or cleared it.
-            let moved = self.hot.find(self.hot.hash(&key), &key).is_some_and(|place| {
-                let entry = self.hot.entry(place);
-                entry.batch == self.overlay.batch && self.overlay.slots[entry.slot as usize].due_ms != due_ms
-            });
-            if !moved {
-                self.timers.insert(due_ms, &key);
-            }
-        }
-        for state in &self.overlay.slots {
-            self.timers.insert(state.due_ms, self.hot.entry(state.place).key.bytes());
-        }
-        Ok(())
     }
 }
