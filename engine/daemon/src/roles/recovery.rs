@@ -330,7 +330,7 @@ fn decide_unverified<P: Replayed>(partition: &mut P, records: &mut Vec<Copied>) 
 struct Checks {
     log: TopicPartition,
     accept: Accept,
-    /// A divergence was accepted: what follows it is not compared.
+    /// A divergence or a broken chain was accepted: what follows it is not compared.
     diverged: bool,
 }
 
@@ -340,11 +340,7 @@ impl Checks {
         let (log, then) = (&self.log, &entry.record);
         let end = partition.journal().clone();
         if then.previous != end.digest {
-            bail!(NeedsOperator(format!(
-                "{log}: chain-broken: the journal's record at offset {} does not follow the one before it: a record is missing, was changed or was inserted. \
-                 Compare with `portcullis log export`; start once with --accept-rebuild if the state is what is wrong",
-                entry.offset
-            )));
+            self.broken_chain(partition, entry)?;
         }
         let link = JournalEnd { digest: entry.digest.clone(), at_least: entry.offset + 1 };
         if then.kind == JournalKind::Batch {
@@ -359,6 +355,26 @@ impl Checks {
             partition.skip_to(then.to);
         }
         partition.remember(link)
+    }
+
+    fn broken_chain<P: Replayed>(&mut self, partition: &mut P, entry: &Entry) -> anyhow::Result<()> {
+        let (log, then, offset) = (&self.log, &entry.record, entry.offset);
+        if !self.accept.accept_divergence {
+            bail!(NeedsOperator(format!(
+                "{log}: chain-broken: the journal's record at offset {offset} does not follow the one before it: a record is missing, was changed or was \
+                 inserted. Find out by whom (`portcullis log export` shows the journal). Start once with --accept-rebuild if the state is what is wrong; \
+                 with --accept-divergence to go on behind the break, which the journal will then name"
+            )));
+        }
+        tracing::error!(%log, offset, "the chain is broken, and that is accepted; the journal will say so");
+        self.diverged = true;
+        partition.owe(Unverified {
+            kind: JournalKind::AcceptedDivergence,
+            from: then.from,
+            to: then.to,
+            note: format!("the chain was broken at journal offset {offset}"),
+        });
+        Ok(())
     }
 
     fn compare<P: Replayed>(&mut self, partition: &mut P, entry: &Entry, now: &JournalRecord) -> anyhow::Result<()> {

@@ -115,11 +115,23 @@ fn across_decision_versions_nothing_is_compared_and_the_range_is_owed() {
 fn a_chain_that_does_not_link_stops_and_one_with_notes_does() {
     let mut fake = Fake { gives: batch(), end: JournalEnd { digest: "before".to_owned(), at_least: 3 }, ..Fake::default() };
     let fault = finish(&mut fake, Accept::default(), batch()).expect_err("another record came before");
-    assert!(fault.contains("chain-broken") && fault.contains("offset 7"), "{fault}");
+    assert!(fault.contains("chain-broken") && fault.contains("offset 7") && fault.contains("--accept-divergence"), "{fault}");
+    assert_eq!((fake.position, fake.owed.len()), (0, 0), "nothing is remembered of it");
 
     let note = JournalRecord { previous: "before".to_owned(), kind: JournalKind::AcceptedGap, to: 25, ..JournalRecord::default() };
     assert_eq!(finish(&mut fake, Accept::default(), note), Ok(()));
     assert_eq!((fake.position, fake.end.digest.as_str()), (25, "d"), "a gap that was accepted before is no batch");
+}
+
+#[test]
+fn behind_a_broken_chain_that_was_accepted_it_goes_on_and_the_break_is_owed() {
+    let mut fake = Fake { gives: batch(), end: JournalEnd { digest: "before".to_owned(), at_least: 3 }, ..Fake::default() };
+    let accept = Accept { accept_divergence: true, ..Accept::default() };
+    assert_eq!(finish(&mut fake, accept, JournalRecord { outputs: 9, ..batch() }), Ok(()));
+    assert_eq!((fake.position, fake.end.digest.as_str()), (10, "d"));
+    let [owed] = &fake.owed[..] else { panic!("the break is owed, and what follows it is not compared: {:?}", fake.owed) };
+    assert_eq!((owed.kind, owed.from, owed.to), (JournalKind::AcceptedDivergence, 0, 10));
+    assert!(owed.note.contains("journal offset 7"), "{owed:?}");
 }
 
 #[test]
