@@ -155,7 +155,10 @@ impl Role for IngestRole {
         for (at, committed) in committed {
             let (low, high) = source.watermarks(&at, KAFKA_MAX)?;
             let start = match committed {
-                None => Start::Beginning,
+                None => {
+                    tracing::info!(partition = %at, "no offset is committed: read from its beginning, as an input that is new or was made anew");
+                    Start::Beginning
+                }
                 Some(offset) if offset > high => bail!(NeedsOperator(format!(
                     "{at}: the committed offset {offset} is beyond the end of the topic, {high}: the topic was made anew or lost records. \
                      Set the group's offset to what is to be read (`kafka-consumer-groups --reset-offsets --to-earliest` reads it all)"
