@@ -1,6 +1,7 @@
 //! A seed from beginning to end: install, feed, disturb, heal, settle, stop, judge.
 
 mod checkpoints;
+mod damage;
 
 use super::feeder::Feeding;
 use super::findings::Findings;
@@ -126,6 +127,7 @@ fn run(
         policy: 1,
         buried: Vec::new(),
         aged: Vec::new(),
+        damaged: Vec::new(),
         disks: Vec::new(),
     };
     let raw = run.fleet.raw();
@@ -174,6 +176,7 @@ struct Run<'r> {
     policy: u32,
     buried: Vec<Log>,
     aged: Vec<Aged>,
+    damaged: Vec<damage::Damaged>,
     /// State disks, by pod.
     disks: Vec<(usize, Disk)>,
 }
@@ -357,29 +360,6 @@ impl Run<'_> {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("deleting the state"),
             _ => Ok(()),
         }
-    }
-
-    /// Turns bits over in the middle of every table file.
-    fn state_damaged(&mut self, pod: usize) -> anyhow::Result<()> {
-        self.fleet.stop(&[pod])?;
-        let mut damaged = 0;
-        let state = &self.fleet.pods[pod].state;
-        // A pod that was given no partition yet has none.
-        let partitions = state.exists().then(|| std::fs::read_dir(state)).transpose()?;
-        for partition in partitions.into_iter().flatten() {
-            for file in std::fs::read_dir(partition?.path())? {
-                let path = file?.path();
-                if path.extension().is_some_and(|extension| extension == "sst") {
-                    let mut bytes = std::fs::read(&path)?;
-                    let middle = bytes.len() / 2;
-                    bytes[middle..].iter_mut().take(64).for_each(|byte| *byte = !*byte);
-                    std::fs::write(&path, bytes)?;
-                    damaged += 1;
-                }
-            }
-        }
-        self.tell(format!("{damaged} files damaged"));
-        self.fleet.start(pod, None)
     }
 
     fn broker_full(&mut self, time: Duration) -> anyhow::Result<()> {
@@ -580,6 +560,7 @@ impl Run<'_> {
         }
         self.clock.end("stopping");
         let input = Input { name: self.fleet.raw(), tenant: None, tenant_from_record: true, trust_control: true, ..Input::default() };
+        self.throw_away_damaged()?;
         let states: Vec<PathBuf> = self.fleet.pods.iter().map(|pod| pod.state.clone()).collect();
         let key = self.fleet.path("gate.key");
         let case = Case {

@@ -337,7 +337,7 @@ struct Checks {
 impl Checks {
     /// The records of a journal record are complete: decides on them, compares, remembers.
     fn finish<P: Replayed>(&mut self, partition: &mut P, entry: &Entry, records: &mut Vec<Copied>) -> anyhow::Result<()> {
-        let (log, then) = (&self.log, &entry.record);
+        let then = &entry.record;
         let end = partition.journal().clone();
         if then.previous != end.digest {
             self.broken_chain(partition, entry)?;
