@@ -29,7 +29,7 @@ pub enum KafkaFault {
     Operation { what: String, code: Code, reason: String, recovery: Recovery },
     #[error(
         "fenced: another running instance has our {what} ({reason}); this one must end. If no other is meant to run, two processes share \
-         one identity: give each its own"
+         one name: give each its own --instance"
     )]
     Fenced { what: String, reason: String },
     #[error(

@@ -6,13 +6,18 @@ use crate::active_policy::policy_record;
 use crate::config::Config;
 use crate::roles::{Topics, wall_clock};
 use crate::say::{say, say_on};
-use portcullis_connectors::kafka::{Reader, Sink, SinkSettings, Start, TopicPartition, connect_check};
+use portcullis_connectors::kafka::{Reader, Settings, Sink, SinkSettings, Start, TopicPartition, connect_check};
 use portcullis_core::policy::effective::effective;
 use portcullis_core::policy::{Policy, parse};
 use portcullis_core::record::{Control, GateRecord, PolicyRecord};
 use portcullis_schemas::{decode_gate_record, encode_control};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long `policy apply` tries, and how often.
+const APPLY_MAX: Duration = Duration::from_secs(30);
+const APPLY_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(clap::Subcommand)]
 pub enum PolicyCommand {
@@ -62,8 +67,32 @@ pub fn apply_file(config: &Config, file: &Path, author: &str) -> Result<String, 
     let kafka = kafka_of(config);
     let topics = Topics::new(&config.topics.prefix);
     connect_check(&kafka, &[&topics.events, &topics.proposals], CONNECT_MAX)?;
-    let mut reader = Reader::open(&kafka)?;
-    if let Some(force) = in_force(&mut reader, &topics)? {
+    let began = Instant::now();
+    loop {
+        match apply_once(config, file, author, &kafka, &topics, (&policy, &text)) {
+            // New topics have no leader for a moment, and a transaction can fail. Whatever became of it, the next look at the log says so.
+            Err(Failure::Failed(error)) if began.elapsed() < APPLY_MAX => {
+                tracing::warn!("not applied yet, once more: {error:#}");
+                std::thread::sleep(APPLY_AGAIN);
+            }
+            Err(Failure::Failed(error)) => {
+                return Err(error.context("the policy was not applied; nothing of it is in force, repeat the command").into());
+            }
+            done => return done,
+        }
+    }
+}
+
+fn apply_once(
+    config: &Config,
+    file: &Path,
+    author: &str,
+    kafka: &Settings,
+    topics: &Topics,
+    (policy, text): (&Policy, &str),
+) -> Result<String, Failure> {
+    let mut reader = Reader::open(kafka)?;
+    if let Some(force) = in_force(&mut reader, topics)? {
         if force.digest == policy.digest {
             return Ok(format!("policy {} is in force already", policy.version));
         }
@@ -78,8 +107,8 @@ pub fn apply_file(config: &Config, file: &Path, author: &str) -> Result<String, 
         }
     }
     let version = policy.version.clone();
-    let record = Control::Policy(policy_record(&policy, text, author, wall_clock()));
-    let mut sink = Sink::open(&kafka, SinkSettings::new(format!("{}-policy", config.topics.prefix)))?;
+    let record = Control::Policy(policy_record(policy, text.to_owned(), author, wall_clock()));
+    let mut sink = Sink::open(kafka, SinkSettings::new(format!("{}-policy", config.topics.prefix)))?;
     let mut value = Vec::new();
     encode_control(&record, &mut value);
     sink.begin()?;

@@ -21,7 +21,8 @@ use portcullis_connectors::formats::{Format, Input};
 use portcullis_connectors::kafka::{Settings, SinkSettings, SourceSettings, connect_check, topics};
 use portcullis_schemas::Encoding;
 use portcullis_state::{Shared, StateOptions};
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -97,6 +98,9 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Some(name) => name,
         None => host_name().context("the host's name (--instance names this process instead)")?,
     };
+    if args.role.includes(RoleName::Score) || args.role.includes(RoleName::Gate) {
+        check_writable(&config.state.directory)?;
+    }
     let stop = stop_on_signal()?;
     let status = Status::default();
     let _http = Server::start(config.http.listen, status.clone(), Metrics::install()?)?;
@@ -112,7 +116,23 @@ pub fn run(args: Args) -> Result<(), Failure> {
         status,
         turnstile: Turnstile::default(),
     };
-    service.run(args.role, &stop)
+    service.run(args.role, &stop)?;
+    tracing::info!("stopped; what was committed is on disk");
+    Ok(())
+}
+
+/// A state directory that cannot be used would fail each partition, again and again.
+fn check_writable(directory: &Path) -> Result<(), Failure> {
+    let probe = directory.join(".writable");
+    std::fs::create_dir_all(directory)
+        .and_then(|()| std::fs::write(&probe, []))
+        .and_then(|()| std::fs::remove_file(&probe))
+        // RocksDB says more of a full disk.
+        .or_else(|error| if error.kind() == ErrorKind::StorageFull { Ok(()) } else { Err(error) })
+        .map_err(|error| {
+            let directory = directory.display();
+            Failure::Configuration(vec![format!("state.directory: {directory}: {error}: give a directory that this process may write to")])
+        })
 }
 
 fn checkpointer_of(config: &Config) -> anyhow::Result<Option<Arc<Checkpointer>>> {

@@ -15,7 +15,7 @@ use portcullis_connectors::kafka::{Reader, Settings, Start, TopicPartition};
 use portcullis_core::decide::DECISION_VERSION;
 use portcullis_core::record::{JournalKind, JournalRecord, Position};
 use portcullis_core::time::Time;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -164,6 +164,10 @@ impl<'a> Recovery<'a> {
             _ => None,
         };
         let (first, last) = self.reader.watermarks(self.log)?;
+        let is_replaced = match &tail {
+            Some((_, mover)) if mover.record.kind == JournalKind::Batch => self.is_younger(&mover.record, first..last)?,
+            _ => false,
+        };
         let journal = Journal {
             was_written: self.reader.watermarks(self.journal)?.1 > 0,
             end: tail.as_ref().map(|(_, mover)| mover.record.to),
@@ -171,9 +175,24 @@ impl<'a> Recovery<'a> {
             next,
         };
         let is_in_gap = partition.owed().iter().any(|owed| owed.kind == JournalKind::AcceptedGap && position < owed.to);
+        let committed = self.committed;
         let facts =
-            Facts { state: position, is_in_gap, log: first..last, journal, committed: self.committed, decision_version: DECISION_VERSION };
+            Facts { state: position, is_in_gap, log: first..last, is_replaced, journal, committed, decision_version: DECISION_VERSION };
         Ok((facts, tail.map(|(last, _)| last)))
+    }
+
+    /// Whether the log's last record of this batch is younger than the batch: log time is the running maximum of the broker's stamps, so
+    /// none that the batch held can be.
+    fn is_younger(&mut self, batch: &JournalRecord, log: Range<i64>) -> anyhow::Result<bool> {
+        let last = batch.to - 1;
+        let mut is_younger = false;
+        if log.contains(&last) {
+            self.reader.read(self.log, Start::At(last), Some(batch.to), |record| {
+                is_younger |= record.offset == last && record.timestamp.ms().is_some_and(|stamp| Time(stamp) > batch.log_time);
+                ControlFlow::Continue(())
+            })?;
+        }
+        Ok(is_younger)
     }
 
     /// The batch that follows the state; records between that are no batches are part of the chain.

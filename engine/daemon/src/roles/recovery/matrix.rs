@@ -18,7 +18,8 @@
 //! | N | N | behind, the journal does not | [`StartFault::JournalTooShort`] |
 //! | N | N | behind, its last link is not in the chain | [`StartFault::OtherHistory`] |
 //! | nowhere, or N | N | behind, in the middle of a gap that was accepted | on with its unverified replay |
-//! | N, beyond the log's end | N | any | [`StartFault::LogMadeAnew`] |
+//! | N, beyond the log's end | any | any | [`StartFault::LogMadeAnew`] |
+//! | N, and the log's record before N is younger than the journal's | any | any | [`StartFault::LogReplaced`] |
 //! | N, before the log's begin | N | at N | [`StartFault::UnreadGone`] |
 //! | by a newer engine | N | any | [`StartFault::Downgrade`] |
 //!
@@ -54,6 +55,8 @@ pub struct Facts {
     pub is_in_gap: bool,
     /// First offset of the log, and the one after its last.
     pub log: Range<i64>,
+    /// The log's record before the journal's end was appended after the journal had decided on it: it is another record.
+    pub is_replaced: bool,
     pub journal: Journal,
     pub committed: Option<i64>,
     /// Of this engine.
@@ -138,6 +141,11 @@ pub enum StartFault {
     )]
     LogMadeAnew { committed: i64, end: i64 },
     #[error(
+        "log-made-anew: the journal ends at {journal}, and the record before that place was appended after the journal's was written: it is another topic under the same name. \
+         What was decided cannot be continued: choose a new topics.prefix, or restore the topic"
+    )]
+    LogReplaced { journal: i64 },
+    #[error(
         "unread-gone: the committed offset is {committed}, and the log begins at {first}: records may have been removed before they were read. \
          Start once with --accept-gap to go on at {first}, and raise the log's retention.ms"
     )]
@@ -159,6 +167,13 @@ const MARKER: i64 = 1;
 pub fn decide(facts: &Facts, accept: Accept) -> Result<Plan, StartFault> {
     let accept = Accept { accept_gap: accept.accept_gap || facts.is_in_gap, ..accept };
     let Some(end) = facts.journal.end else { return without_journal(facts, accept) };
+    // Before the offsets: they are deleted with their topic, and nothing that an operator could accept about them would be true.
+    if end > facts.log.end {
+        return Err(StartFault::LogMadeAnew { committed: end, end: facts.log.end });
+    }
+    if facts.is_replaced {
+        return Err(StartFault::LogReplaced { journal: end });
+    }
     let owed = match facts.committed {
         Some(committed) if committed == end => None,
         Some(_) | None if accept.accept_offsets => {
@@ -171,9 +186,6 @@ pub fn decide(facts: &Facts, accept: Accept) -> Result<Plan, StartFault> {
         Some(committed) => return Err(StartFault::OffsetsMoved { committed, journal: end }),
         None => return Err(StartFault::OffsetsMissing { journal: end }),
     };
-    if end > facts.log.end {
-        return Err(StartFault::LogMadeAnew { committed: end, end: facts.log.end });
-    }
     let (theirs, ours) = (facts.journal.decision_version, facts.decision_version);
     if theirs > ours && !accept.accept_divergence {
         return Err(StartFault::Downgrade { theirs, ours });

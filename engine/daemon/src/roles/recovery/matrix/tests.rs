@@ -4,11 +4,11 @@ use super::*;
 
 fn facts() -> Facts {
     let journal = Journal { was_written: true, end: Some(100), decision_version: 1, next: Some(Next { from: 50, is_chained: true }) };
-    Facts { state: 50, is_in_gap: false, log: 0..101, journal, committed: Some(100), decision_version: 1 }
+    Facts { state: 50, is_in_gap: false, log: 0..101, is_replaced: false, journal, committed: Some(100), decision_version: 1 }
 }
 
 fn new_log() -> Facts {
-    Facts { state: 0, is_in_gap: false, log: 0..10, journal: Journal::default(), committed: None, decision_version: 1 }
+    Facts { state: 0, is_in_gap: false, log: 0..10, is_replaced: false, journal: Journal::default(), committed: None, decision_version: 1 }
 }
 
 fn with(change: impl FnOnce(&mut Facts)) -> Facts {
@@ -129,6 +129,10 @@ fn a_gap_that_was_accepted_is_gone_through_to_its_end() {
 #[test]
 fn a_log_made_anew_and_unread_records_that_are_gone_stop() {
     assert_eq!(decide(&with(|f| f.log = 0..80), NOTHING), Err(StartFault::LogMadeAnew { committed: 100, end: 80 }));
+    // The offsets are deleted with their topic: to accept that would leave out what the new one holds before the old one's end.
+    let without_offsets = |log| with(|f| (f.log, f.committed, f.is_replaced) = (log, None, true));
+    assert_eq!(decide(&without_offsets(0..80), OFFSETS), Err(StartFault::LogMadeAnew { committed: 100, end: 80 }));
+    assert_eq!(decide(&without_offsets(0..300), OFFSETS), Err(StartFault::LogReplaced { journal: 100 }));
     let live = |first| with(|f| (f.state, f.log) = (100, first..first + 10));
     assert_eq!(decide(&live(101), NOTHING), Ok(Plan::Live { at: 101, owed: None }), "the last transaction's marker alone is gone");
     assert_eq!(decide(&live(200), NOTHING), Err(StartFault::UnreadGone { committed: 100, first: 200 }));
@@ -157,10 +161,11 @@ fn no_combination_decides_twice_or_leaves_out() {
                     for chained in [None, Some(false), Some(true)] {
                         let next = chained.map(|is_chained| Next { from: state, is_chained });
                         let journal = Journal { was_written: end.is_some(), end, decision_version: 1, next };
-                        for bits in 0..32_u8 {
+                        for bits in 0..64_u8 {
                             let bit = |n: u8| bits & (1 << n) != 0;
                             let (is_in_gap, journal) = (bit(4), journal.clone());
-                            let facts = Facts { state, is_in_gap, log: first..last, journal, committed, decision_version: 1 };
+                            let is_replaced = bit(5);
+                            let facts = Facts { state, is_in_gap, log: first..last, is_replaced, journal, committed, decision_version: 1 };
                             let accept =
                                 Accept { accept_offsets: bit(0), accept_gap: bit(1), accept_divergence: bit(2), accept_rebuild: bit(3) };
                             judge(&facts, accept);
@@ -171,12 +176,13 @@ fn no_combination_decides_twice_or_leaves_out() {
             }
         }
     }
-    assert_eq!(looked_at, 7 * 8 * 8 * 4 * 3 * 32);
+    assert_eq!(looked_at, 7 * 8 * 8 * 4 * 3 * 64);
 }
 
 fn judge(facts: &Facts, accept: Accept) {
     let gap = accept.accept_gap || facts.is_in_gap;
     let authority = facts.journal.end.or(facts.committed).unwrap_or(0);
+    assert!(!(facts.is_replaced && facts.journal.end.is_some()) || decide(facts, accept).is_err(), "{facts:?} {accept:?}");
     match decide(facts, accept) {
         Ok(Plan::Beginning) => assert!(facts.state == 0 && facts.journal.end.is_none(), "{facts:?}"),
         Ok(Plan::Live { at, owed }) => {
