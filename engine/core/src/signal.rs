@@ -160,6 +160,8 @@ pub struct Signal {
     pub on: &'static [Kind],
     /// Default weight at full strength, decibans; negative for protective evidence.
     pub weight_db: i32,
+    /// The classes for which it weighs something else.
+    pub for_class: &'static [ForClass],
     pub at_least: Option<Level>,
     /// Anybody can cause it without a credential, so it never contains the identity by itself.
     pub unauthenticated: bool,
@@ -177,9 +179,9 @@ pub struct Signal {
 }
 
 /// What a signal weighs for one class, where that differs.
-struct ForClass {
-    class: Class,
-    weight_db: i32,
+pub struct ForClass {
+    pub class: Class,
+    pub weight_db: i32,
 }
 
 /// What a user is told about a signal.
@@ -275,21 +277,10 @@ impl Signal {
         }
         let settings = SignalSettings { weight: Centibans::from_db(self.weight_db), at_least: self.at_least, params };
         let mut by_class = [settings; Class::ALL.len()];
-        for other in self.others() {
+        for other in self.for_class {
             by_class[other.class as usize].weight = Centibans::from_db(other.weight_db);
         }
         SignalPolicy { mode: Mode::Enforce, by_class }
-    }
-
-    /// The classes for which it weighs something else.
-    fn others(&self) -> &'static [ForClass] {
-        match self.number {
-            n if n == cadence_surge::SIGNAL.number => cadence_surge::BY_CLASS,
-            n if n == object_enumeration::SIGNAL.number => object_enumeration::BY_CLASS,
-            n if n == new_scope::SIGNAL.number => new_scope::BY_CLASS,
-            n if n == unusual_grant::SIGNAL.number => unusual_grant::BY_CLASS,
-            _ => &[],
-        }
     }
 
     const fn is_of(&self, group: usize) -> bool {

@@ -1,6 +1,6 @@
 //! The catalogue of signals as a page, made of what the engine runs: `portcullis policy signals`, kept as `docs/signals.md`.
 
-use portcullis_core::signal::{ALL, Applies, Param, Signal};
+use portcullis_core::signal::{ALL, Applies, ForClass, Param, Signal};
 use portcullis_core::verdict::Family;
 use std::fmt::Write;
 
@@ -34,6 +34,9 @@ pub fn signals_page() -> String {
 fn section(page: &mut String, signal: &Signal) {
     let _ = writeln!(page, "\n## {}\n\n{}\n\n{}\n", signal.name, signal.doc.sees, signal.doc.why);
     let _ = writeln!(page, "- Family {}, of {}, {:+} dB.", signal.family, of(signal), signal.weight_db);
+    for ForClass { class, weight_db } in signal.for_class {
+        let _ = writeln!(page, "- Of class {class}: {weight_db:+} dB.");
+    }
     if let Some(level) = signal.at_least {
         let _ = writeln!(page, "- A fact rather than a likelihood: alone it lifts the level to {level}.");
     }

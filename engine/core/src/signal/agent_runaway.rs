@@ -13,6 +13,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Agent,
     on: &[Kind::Identity],
     weight_db: 33,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::Machines,

@@ -12,6 +12,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Checkout,
     on: &[Kind::Identity, Kind::Card],
     weight_db: 8,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

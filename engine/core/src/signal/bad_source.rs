@@ -12,6 +12,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Place,
     on: &[Kind::Identity],
     weight_db: 20,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

@@ -12,6 +12,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Integrity,
     on: &[Kind::Identity],
     weight_db: 24,
+    for_class: &[],
     at_least: Some(Level::Medium),
     unauthenticated: false,
     applies: Applies::People,

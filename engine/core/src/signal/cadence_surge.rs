@@ -13,6 +13,8 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Cadence,
     on: &[Kind::Identity, Kind::Source],
     weight_db: 32,
+    // Agents work in bursts, and test identities are there for load.
+    for_class: &[ForClass { class: Class::Agent, weight_db: 10 }, ForClass { class: Class::Test, weight_db: 5 }],
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
@@ -34,9 +36,6 @@ pub const SIGNAL: Signal = Signal {
     },
     speak,
 };
-
-/// Agents work in bursts, and test identities are there for load.
-pub(super) const BY_CLASS: &[ForClass] = &[ForClass { class: Class::Agent, weight_db: 10 }, ForClass { class: Class::Test, weight_db: 5 }];
 
 const FLOOR_1M: usize = 0;
 const FLOOR_5M: usize = 1;

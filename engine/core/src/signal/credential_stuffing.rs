@@ -14,6 +14,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Guessing,
     on: &[Kind::Source, Kind::Identity],
     weight_db: 34,
+    for_class: &[],
     at_least: None,
     unauthenticated: true,
     applies: Applies::All,

@@ -12,6 +12,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Agent,
     on: &[Kind::Identity],
     weight_db: 34,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::Machines,

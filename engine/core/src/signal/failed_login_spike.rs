@@ -12,6 +12,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Guessing,
     on: &[Kind::Identity],
     weight_db: 10,
+    for_class: &[],
     at_least: None,
     unauthenticated: true,
     applies: Applies::All,

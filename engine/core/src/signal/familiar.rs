@@ -11,6 +11,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Protective,
     on: &[Kind::Identity],
     weight_db: -6,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,

@@ -12,6 +12,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Cadence,
     on: &[Kind::Identity, Kind::Source],
     weight_db: 14,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,

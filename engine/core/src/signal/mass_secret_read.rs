@@ -14,6 +14,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Privilege,
     on: &[Kind::Identity],
     weight_db: 36,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

@@ -14,6 +14,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Device,
     on: &[Kind::Identity],
     weight_db: 15,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,

@@ -15,6 +15,8 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Scope,
     on: &[Kind::Identity],
     weight_db: 8,
+    // An agent's scopes are given to it: another one is no change of habit.
+    for_class: &[ForClass { class: Class::Agent, weight_db: 16 }],
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
@@ -30,9 +32,6 @@ pub const SIGNAL: Signal = Signal {
     },
     speak,
 };
-
-/// An agent's scopes are given to it: another one is no change of habit.
-pub(super) const BY_CLASS: &[ForClass] = &[ForClass { class: Class::Agent, weight_db: 16 }];
 
 const PERSON_PERCENT: usize = 0;
 

@@ -14,6 +14,8 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Scope,
     on: &[Kind::Identity, Kind::Source],
     weight_db: 36,
+    // Agents look for things, and test identities look at everything.
+    for_class: &[ForClass { class: Class::Agent, weight_db: 10 }, ForClass { class: Class::Test, weight_db: 5 }],
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
@@ -41,9 +43,6 @@ pub const SIGNAL: Signal = Signal {
     },
     speak,
 };
-
-/// Agents look for things, and test identities look at everything.
-pub(super) const BY_CLASS: &[ForClass] = &[ForClass { class: Class::Agent, weight_db: 10 }, ForClass { class: Class::Test, weight_db: 5 }];
 
 const OBJECTS: usize = 0;
 const REFUSED: usize = 1;

@@ -12,6 +12,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Cadence,
     on: &[Kind::Identity],
     weight_db: 6,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,

@@ -13,6 +13,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Lifecycle,
     on: &[Kind::Identity],
     weight_db: 36,
+    for_class: &[],
     at_least: Some(Level::High),
     unauthenticated: false,
     applies: Applies::All,

@@ -13,6 +13,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Privilege,
     on: &[Kind::Identity],
     weight_db: 28,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

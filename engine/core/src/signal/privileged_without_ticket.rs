@@ -12,6 +12,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Privilege,
     on: &[Kind::Identity],
     weight_db: 25,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

@@ -12,6 +12,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Token,
     on: &[Kind::Identity],
     weight_db: 36,
+    for_class: &[],
     at_least: Some(Level::High),
     unauthenticated: false,
     applies: Applies::All,

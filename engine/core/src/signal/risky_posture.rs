@@ -12,6 +12,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Device,
     on: &[Kind::Identity],
     weight_db: 32,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,

@@ -13,6 +13,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Scope,
     on: &[Kind::Identity, Kind::Source],
     weight_db: 30,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,

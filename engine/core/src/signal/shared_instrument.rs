@@ -14,6 +14,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Checkout,
     on: &[Kind::Card, Kind::Device],
     weight_db: 30,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

@@ -14,6 +14,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Signup,
     on: &[Kind::Source, Kind::Device],
     weight_db: 34,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

@@ -14,6 +14,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Scope,
     on: &[Kind::Identity],
     weight_db: 32,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,

@@ -13,6 +13,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Checkout,
     on: &[Kind::Identity],
     weight_db: 23,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::People,

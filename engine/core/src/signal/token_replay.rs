@@ -11,6 +11,7 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Token,
     on: &[Kind::Identity],
     weight_db: 36,
+    for_class: &[],
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,

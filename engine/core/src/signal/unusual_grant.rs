@@ -12,6 +12,8 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Privilege,
     on: &[Kind::Identity],
     weight_db: 24,
+    // Privileged acts are what administrators are there for.
+    for_class: &[ForClass { class: Class::Admin, weight_db: 20 }],
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
@@ -54,9 +56,6 @@ pub const SIGNAL: Signal = Signal {
     },
     speak,
 };
-
-/// Privileged acts are what administrators are there for.
-pub(super) const BY_CLASS: &[ForClass] = &[ForClass { class: Class::Admin, weight_db: 20 }];
 
 const NEW_KIND_PERCENT: usize = 0;
 const ACTS: usize = 1;
