@@ -13,8 +13,13 @@ pub const SIGNAL: Signal = Signal {
     family: Family::Cadence,
     on: &[Kind::Identity, Kind::Source],
     weight_db: 32,
-    // Agents work in bursts, and test identities are there for load.
-    for_class: &[ForClass { class: Class::Agent, weight_db: 10 }, ForClass { class: Class::Test, weight_db: 5 }],
+    // What a customer does depends on what is on sale: haste alone is worth a question, and with a full basket still no proof. Agents work in
+    // bursts, and test identities are there for load.
+    for_class: &[
+        ForClass { class: Class::Customer, weight_db: 25 },
+        ForClass { class: Class::Agent, weight_db: 10 },
+        ForClass { class: Class::Test, weight_db: 5 },
+    ],
     at_least: None,
     unauthenticated: false,
     applies: Applies::All,
@@ -31,7 +36,7 @@ pub const SIGNAL: Signal = Signal {
     doc: Doc {
         sees: "Far more events in 1 min, 5 min or 1 h than this subject has had at this hour, or at its busiest.",
         why: "A leaked key is used in a hurry; a robot in a person's account does not rest.",
-        silent: "Until enough hours are known, below the floor, for jobs at the hours at which they always ran, and for failures from where it always is: a job with an expired password hammers on, and so does everybody while the log-in is down; weak for agents, which work in bursts, and for test identities, which are there for load.",
+        silent: "Until enough hours are known, below the floor (which is the measure, too, of those who do little), for jobs at the hours at which they always ran, and for failures from where it always is: a job with an expired password hammers on, and so does everybody while the log-in is down; weaker for customers, who hurry when something is on sale; weak for agents, which work in bursts, and for test identities, which are there for load.",
         source: "Rates against the subject's own baseline; MITRE ATT&CK T1119",
     },
     speak,
@@ -55,9 +60,10 @@ fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     if look.event.failed() && (row.outage || row.source_familiar) {
         return None;
     }
-    // The window that exceeds its usual count the most, in hundredths of it.
-    let excess = |i: usize| i64::from(row.events[i]) * 100 / i64::from(usual[i].max(1));
+    // The window that exceeds its usual count the most, in hundredths of it. Of those who do little the floor is the measure: any burst is many
+    // times next to nothing.
     let floors = [p[FLOOR_1M], p[FLOOR_5M], p[FLOOR_1H]];
+    let excess = |i: usize| i64::from(row.events[i]) * 100 / i64::from(usual[i]).max(floors[i] / p[TIMES]).max(1);
     let i = (0..3).filter(|i| i64::from(row.events[*i]) >= floors[*i]).max_by_key(|i| (excess(*i), std::cmp::Reverse(*i)))?;
     if excess(i) < p[TIMES] * 100 {
         return None;
@@ -85,6 +91,7 @@ mod tests {
         };
         assert_eq!(said([80, 80, 80], Some([5, 20, 60])), Some(1_000));
         assert_eq!(said([40, 40, 40], Some([10, 20, 60])), Some(500));
+        assert_eq!(said([20, 90, 95], Some([2, 4, 9])), Some(750), "however little is usual, the floor is the measure");
         assert_eq!(said([29, 29, 29], Some([1, 1, 1])), None, "below the floor");
         assert_eq!(said([900, 4_000, 9_000], Some([800, 3_900, 9_100])), None, "the nightly job");
         assert_eq!(said([900, 4_000, 9_000], None), None, "nothing is known yet");

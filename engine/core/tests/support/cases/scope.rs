@@ -126,7 +126,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "object_enumeration",
-        says: "identity ana critical>critical +37.5: cadence_surge +32.0, object_enumeration +30.6, scraping +9.0, machine_rhythm +6.9, familiar -6.0",
+        says: "identity ana critical>critical +18.8: object_enumeration +30.6, machine_rhythm +13.9, scraping +9.0, cadence_surge +6.3, familiar -6.0",
         asks: &[
             "step_up account ana by reauthenticate",
             "step_up account ana by reauthenticate",
@@ -146,7 +146,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "scraping",
-        says: "identity ana critical>critical +45.5: object_enumeration +36.0, cadence_surge +32.0, scraping +11.6, machine_rhythm +6.9, familiar -6.0",
+        says: "identity ana critical>critical +29.5: object_enumeration +36.0, cadence_surge +16.0, scraping +11.6, machine_rhythm +6.9, familiar -6.0",
         asks: &[
             "step_up account ana by reauthenticate",
             "step_up account ana by reauthenticate",
