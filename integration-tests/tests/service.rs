@@ -3,6 +3,7 @@
 use portcullis_connectors::formats::{self, Format, Input, Item};
 use portcullis_core::fanout::subjects;
 use portcullis_core::record::EventRecord;
+use portcullis_core::verdict::Level;
 use portcullis_integration_tests::kafka::{shared, unique};
 use portcullis_integration_tests::service::{Service, binary};
 use portcullis_schemas::{decode_event_record, decode_journal_record};
@@ -173,6 +174,70 @@ fn killed_in_the_middle_nothing_is_lost_and_nothing_doubled() {
 fn difference(a: &[String], b: &[String]) -> Vec<String> {
     let b: BTreeSet<&String> = b.iter().collect();
     a.iter().filter(|line| !b.contains(line)).take(3).map(|line| line.chars().take(400).collect()).collect()
+}
+
+/// Passwords tried from one address, and then log-ins from it by people who were not among them.
+#[test]
+fn what_is_held_against_a_source_is_stamped_on_the_events_of_others() {
+    let settings = shared();
+    let mut service = Service::install(&settings, &unique("reputation"), 4, "format: native, tenant: retail");
+    service.start();
+    let now_ms = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
+    let source = r#""source":{"ip":"203.0.113.7","network":"tor"}"#;
+    let guesses: Vec<String> = (0..40)
+        .map(|i| {
+            let time = now_ms() - 60_000 + i * 1_000;
+            format!(
+                r#"{{"id":"guess-{i}","time":{time},"type":"auth.login","outcome":"failure","identity":{{"id":"u-{i}"}},"auth":{{"method":"password","failure":"bad_password"}},{source}}}"#
+            )
+        })
+        .collect();
+    service.feed(&guesses.iter().map(String::as_bytes).collect::<Vec<_>>());
+
+    // INGEST looks every two seconds at what SCORE has said: one of these comes after it has.
+    let began = Instant::now();
+    let stamped = || {
+        service.records(&service.names.events).into_iter().find_map(|(_, value)| match decode_event_record(&value).unwrap() {
+            EventRecord::Event(event) => {
+                let level = event.stamp.as_ref()?.reputation?;
+                Some((event.identity_id()?.to_owned(), level))
+            }
+            EventRecord::Control(_) => None,
+        })
+    };
+    let mut number = 0;
+    let (victim, level) = loop {
+        if let Some(found) = stamped() {
+            break found;
+        }
+        assert!(began.elapsed() < PATIENCE, "no event was ever stamped; {}", service.log());
+        let time = now_ms();
+        number += 1;
+        let login = format!(
+            r#"{{"id":"login-{number}","time":{time},"type":"auth.login","outcome":"success","identity":{{"id":"victim-{number}","class":"workforce"}},"session":{{"id":"s-{number}"}},{source}}}"#
+        );
+        service.feed(&[login.as_bytes()]);
+        std::thread::sleep(Duration::from_millis(500));
+    };
+    assert!(victim.starts_with("victim-") && level >= Level::High, "{victim} {level}");
+    let standing = service.records(&service.names.reputation);
+    assert!(
+        standing.iter().any(|(_, value)| String::from_utf8_lossy(value).contains("\"level\":\"critical\"")),
+        "{} records",
+        standing.len()
+    );
+
+    service.settle(&service.names.verdicts, Duration::from_secs(3));
+    service.kill();
+    let mut published: Vec<String> =
+        service.records(&service.names.verdicts).into_iter().map(|(_, value)| String::from_utf8(value).unwrap()).collect();
+    let blamed = |line: &&String| line.contains(&format!("\"id\":\"{victim}\"")) && line.contains("\"signal\":\"bad_source\"");
+    assert!(published.iter().any(|line| blamed(&line)), "no verdict on {victim} names its source among {}", published.len());
+    // The stamp lies in the log, so whoever scores the log again says the same.
+    published.sort();
+    let again = scored_again(&service);
+    let (only_published, only_again): (Vec<_>, Vec<_>) = (difference(&published, &again), difference(&again, &published));
+    assert!(only_published.is_empty() && only_again.is_empty(), "only published: {only_published:#?}\nonly scored again: {only_again:#?}");
 }
 
 #[test]

@@ -5,13 +5,16 @@ use crate::active_policy::policy_record;
 use crate::jws::Signer;
 use crate::keyed_log::written_at;
 use crate::partition::{GatePartition, ScorePartition, ScoreRecord, ScoreValue};
+use crate::reputation::{self, Change, Reputation};
+use hashbrown::HashSet;
 use portcullis_core::batch::Counts;
 use portcullis_core::event::Event;
 use portcullis_core::fanout::subjects;
 use portcullis_core::policy::Policy;
 use portcullis_core::record::{Control, GateRecord, Output, Position};
-use portcullis_core::subject::SubjectRef;
+use portcullis_core::subject::{Kind, SubjectRef};
 use portcullis_core::time::Time;
+use portcullis_core::verdict::Verdict;
 use portcullis_state::{Shared, StateFault, StateOptions};
 use std::path::Path;
 use std::time::Instant;
@@ -25,6 +28,7 @@ pub struct Embedded {
     score: ScorePartition,
     gate: GatePartition,
     signer: Option<Signer>,
+    reputation: Reputation,
     log_time: Time,
     offset: i64,
     gate_offset: i64,
@@ -47,6 +51,7 @@ impl Embedded {
             score: ScorePartition::open(&dir.join("score-0"), &shared, EVENTS_LOG, 0, 1)?,
             gate: GatePartition::open(&dir.join("gate-0"), &shared, GATE_LOG, 0, 1)?,
             signer,
+            reputation: Reputation::default(),
             log_time: Time(0),
             offset: 0,
             gate_offset: 0,
@@ -67,10 +72,51 @@ impl Embedded {
 
     /// Judges a batch of events, in order; `out` gets everything that is to be written. Returns the counts and the events of no subject.
     ///
+    /// Each event is stamped with the reputation that everything before it has made. So the batch is judged in pieces: a new one begins where
+    /// the reputation of an event's source, device or card may have changed within the piece.
+    ///
     /// # Errors
     /// When the state cannot be read or written.
-    pub fn judge(&mut self, events: &[Event<'_>], out: &mut Vec<Output>) -> Result<(Counts, u64), StateFault> {
-        let (mut keys, mut places, mut nobody) = (Vec::with_capacity(events.len() * 32), Vec::with_capacity(events.len() * 2), 0);
+    pub fn judge(&mut self, events: &mut [Event<'_>], out: &mut Vec<Output>) -> Result<(Counts, u64), StateFault> {
+        let (mut counts, mut nobody) = (Counts::default(), 0);
+        let (mut begun, mut proposals) = (0, Vec::new());
+        // Sources, devices and cards that the piece teaches something.
+        let (mut taught, mut key) = (HashSet::new(), Vec::new());
+        for i in 0..events.len() {
+            let mut may_stand = false;
+            reputation::subjects(&events[i], &mut |subject| {
+                key.clear();
+                subject.write_key(&mut key);
+                may_stand |= self.reputation.holds(&key) || taught.contains(&key);
+            });
+            if may_stand {
+                self.judge_piece(&events[begun..i], &mut counts, &mut nobody, &mut proposals, out)?;
+                begun = i;
+                taught.clear();
+                self.reputation.stamp(&mut events[i]);
+            }
+            let event = &events[i];
+            subjects(event, &mut |kind, id| {
+                if kind != Kind::Identity {
+                    taught.insert(SubjectRef { kind, tenant: &event.tenant, id }.key());
+                }
+            });
+        }
+        self.judge_piece(&events[begun..], &mut counts, &mut nobody, &mut proposals, out)?;
+        self.score.commit(Instant::now())?;
+        self.decide(proposals, out)?;
+        Ok((counts, nobody))
+    }
+
+    fn judge_piece(
+        &mut self,
+        events: &[Event<'_>],
+        counts: &mut Counts,
+        nobody: &mut u64,
+        proposals: &mut Vec<GateRecord<'static>>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), StateFault> {
+        let (mut keys, mut places) = (Vec::with_capacity(events.len() * 32), Vec::with_capacity(events.len() * 2));
         for (i, event) in events.iter().enumerate() {
             self.log_time = self.log_time.max(event.time);
             let before = places.len();
@@ -79,7 +125,7 @@ impl Embedded {
                 SubjectRef { kind, tenant: &event.tenant, id }.write_key(&mut keys);
                 places.push((i, from..keys.len(), self.log_time));
             });
-            nobody += u64::from(places.len() == before);
+            *nobody += u64::from(places.len() == before);
         }
         let mut records = Vec::with_capacity(places.len());
         let mut last = usize::MAX;
@@ -90,19 +136,26 @@ impl Embedded {
             last = i;
         }
         let mut outputs = Vec::new();
-        let counts = self.score.apply(&records, &mut outputs)?;
-        self.score.commit(Instant::now())?;
-
-        let mut proposals = Vec::new();
+        *counts += self.score.apply(&records, &mut outputs)?;
         for output in outputs {
             match output {
                 Output::Proposal(proposal) => proposals.push(GateRecord::Proposal(proposal)),
                 Output::ToGate(control) => proposals.push(GateRecord::Control(control)),
+                Output::Verdict(verdict) => {
+                    self.remember_standing(&verdict);
+                    out.push(Output::Verdict(verdict));
+                }
                 other => out.push(other),
             }
         }
-        self.decide(proposals, out)?;
-        Ok((counts, nobody))
+        Ok(())
+    }
+
+    fn remember_standing(&mut self, verdict: &Verdict) {
+        if let (Some(change), Some(kind)) = (Change::of(verdict), Kind::from_name(&verdict.subject.kind)) {
+            let key = SubjectRef { kind, tenant: &verdict.tenant, id: &verdict.subject.id }.key();
+            self.reputation.learn(&key, change);
+        }
     }
 
     fn decide(&mut self, records: Vec<GateRecord<'_>>, out: &mut Vec<Output>) -> Result<(), StateFault> {

@@ -1,6 +1,7 @@
 //! INGEST: a raw record becomes events, each stamped with where it came from and what is known about it. Same code for files and Kafka.
 
 use crate::inventory::Inventory;
+use crate::reputation::Reputation;
 use portcullis_connectors::enrich::Enricher;
 use portcullis_connectors::formats::{self, Fault, Format, Input, Item};
 use portcullis_core::event::{Event, EventType, Origin};
@@ -20,11 +21,13 @@ pub enum Ingested<'a> {
 pub struct Ingest {
     enricher: Enricher,
     pub inventory: Inventory,
+    /// Empty in the embedded mode, which stamps it when an event is judged.
+    pub reputation: Reputation,
 }
 
 impl Ingest {
     pub fn new(enricher: Enricher) -> Ingest {
-        Ingest { enricher, inventory: Inventory::default() }
+        Ingest { enricher, inventory: Inventory::default(), reputation: Reputation::default() }
     }
 
     /// Decodes a raw record and hands over what it holds, in order.
@@ -59,6 +62,9 @@ impl Ingest {
         }
         if !self.inventory.is_empty() {
             self.inventory.stamp(event);
+        }
+        if !self.reputation.is_empty() {
+            self.reputation.stamp(event);
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod live;
 pub mod partition;
 pub mod progress;
 pub mod report;
+pub mod reputation;
 pub mod roles;
 pub mod say;
 pub mod shelf;

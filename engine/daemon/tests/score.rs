@@ -68,3 +68,25 @@ fn it_is_said_that_everybody_is_still_being_learned() {
     assert!(text(&done.stderr).contains("1 of 1 events were of identities that are still being learned"), "{}", text(&done.stderr));
     assert_eq!(summary(dir.path())["learning"], 1);
 }
+
+#[test]
+fn reputation_flows_back_whatever_the_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let login = |n: u32, who: &str, outcome: &str| {
+        format!(
+            r#"{{"id":"e-{n}","time":{},"type":"auth.login","outcome":"{outcome}","identity":{{"id":"{who}","class":"workforce"}},"session":{{"id":"s-{n}"}},"source":{{"ip":"203.0.113.7","network":"tor"}},"auth":{{"method":"password"}}}}"#,
+            1_772_409_600_000_i64 + i64::from(n) * 1_000
+        )
+    };
+    let mut lines: Vec<String> = (0..40).map(|n| login(n, &format!("u-{n}"), "failure")).collect();
+    lines.push(login(40, "victim", "success"));
+    std::fs::write(dir.path().join("events.ndjson"), lines.join("\n")).unwrap();
+    let verdicts = |batch: &str| {
+        let done = portcullis(dir.path(), &["score", "events.ndjson", "--emit", "all", "--batch", batch, "--out", batch]);
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        std::fs::read_to_string(dir.path().join(batch).join("verdicts.ndjson")).unwrap()
+    };
+    let (one, all) = (verdicts("1"), verdicts("4096"));
+    assert_eq!(one, all);
+    assert!(all.lines().any(|v| v.contains(r#""id":"victim""#) && v.contains(r#""signal":"bad_source""#)), "{all}");
+}

@@ -1,8 +1,8 @@
 //! INGEST before the judge: `events` and the dead letters hold exactly the records that the decoders give for the raw topic, each once.
 //!
-//! What INGEST knew of the inventory when it stamped an event depends on when it read it, and the log is the truth about that. So an event
-//! is compared without the stamp, and its identity may be the one in the raw record or the one that the inventory knows it by. Which
-//! records of `events` it must have become follows from the event as it stands there.
+//! What INGEST knew of inventory and reputation when it stamped an event depends on when it read them, and the log is the truth about
+//! that. So an event is compared without the stamp, and its identity may be the one in the raw record or the one that the inventory knows
+//! it by. Which records of `events` it must have become follows from the event as it stands there.
 
 use super::findings::Findings;
 use super::log::{Log, Record};
@@ -209,17 +209,17 @@ fn is_same(then: &Event<'_>, now: &Event<'_>, canonical: &BTreeMap<String, Vec<S
         (None, None) => true,
         _ => false,
     };
-    let mut now = without_inventory(now);
+    let mut now = without_tables(now);
     now.identity.clone_from(&then.identity);
-    let then = without_inventory(then);
+    let then = without_tables(then);
     identity_fits && then == now
 }
 
-/// The event without the mark that its identity was in the inventory.
-fn without_inventory<'e>(event: &Event<'e>) -> Event<'e> {
+/// The event without the marks of what INGEST had read of its tables.
+fn without_tables<'e>(event: &Event<'e>) -> Event<'e> {
     let mut event = event.clone();
     if let Some(stamp) = &mut event.stamp {
-        stamp.inventoried = false;
+        (stamp.inventoried, stamp.reputation) = (false, None);
     }
     event.stamp = event.stamp.filter(|stamp| *stamp != Default::default());
     event

@@ -277,7 +277,7 @@ impl Run<'_> {
                 }
             }
             outputs.clear();
-            let (counts, nobody) = self.engine.judge(&events, &mut outputs)?;
+            let (counts, nobody) = self.engine.judge(&mut events, &mut outputs)?;
             self.summary.judged(counts, nobody);
             for output in &outputs {
                 self.summary.output(output);

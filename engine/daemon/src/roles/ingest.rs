@@ -3,7 +3,7 @@
 use super::Topics;
 use super::score::tenant_key;
 use crate::ingest::{Ingest, Ingested};
-use crate::inventory::Inventory;
+use crate::reputation::Change;
 use crate::status::{Phase, WorkerStatus};
 use crate::telemetry::{Became, Counted, Tally};
 use crate::worker::{NeedsOperator, Outbox, Role};
@@ -22,8 +22,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const KAFKA_MAX: Duration = Duration::from_secs(10);
-/// How often what other workers wrote to the inventory is read.
+/// The tables, by the names of their topics, and how often what came to them is read.
+const INVENTORY: &str = "inventory";
 const INVENTORY_LOOK: Duration = Duration::from_secs(5);
+const REPUTATION: &str = "reputation";
+const REPUTATION_LOOK: Duration = Duration::from_secs(2);
 /// How often positions are reported.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
 
@@ -43,14 +46,13 @@ pub struct IngestSettings {
     pub inputs: Vec<InputTopic>,
 }
 
-/// One worker of INGEST. It keeps no state of its own: the inventory is a copy of a compacted topic.
+/// One worker of INGEST. It keeps no state of its own: what it stamps on events is a copy of compacted topics.
 pub struct IngestRole {
     settings: IngestSettings,
     ingest: Ingest,
     reader: Reader,
-    /// How far the inventory topic was read, by partition.
-    inventory_read: BTreeMap<i32, i64>,
-    looked: Instant,
+    inventory: Table,
+    reputation: Table,
     status: Arc<WorkerStatus>,
     /// Next record of each partition that was started, as of the last commit.
     started: BTreeMap<TopicPartition, i64>,
@@ -61,46 +63,80 @@ pub struct IngestRole {
 }
 
 impl IngestRole {
-    /// Reads the inventory as it stands.
+    /// Reads the tables as they stand.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When one cannot be read.
     pub fn new(settings: IngestSettings, ingest: Ingest, status: Arc<WorkerStatus>) -> anyhow::Result<IngestRole> {
         let reader = Reader::open(&settings.kafka)?;
         let mut this = IngestRole {
+            inventory: Table::new(&settings.topics.inventory, INVENTORY_LOOK),
+            reputation: Table::new(&settings.topics.reputation, REPUTATION_LOOK),
             settings,
             ingest,
             reader,
-            inventory_read: BTreeMap::new(),
-            looked: Instant::now(),
             status,
             started: BTreeMap::new(),
             applied: Vec::new(),
             reported: Instant::now(),
             tally: Tally::default(),
         };
-        this.read_inventory()?;
+        this.read_tables()?;
         Ok(this)
     }
 
-    fn read_inventory(&mut self) -> anyhow::Result<()> {
-        self.looked = Instant::now();
-        let topic = &self.settings.topics.inventory;
-        for partition in 0..self.reader.partitions(topic)? {
-            let at = TopicPartition::new(Arc::clone(topic), partition);
-            let from = self.inventory_read.get(&partition).map_or(Start::Beginning, |offset| Start::At(*offset));
-            let inventory: &mut Inventory = &mut self.ingest.inventory;
-            let range = self.reader.read(&at, from, None, |record| {
-                match record.value.map(decode_event) {
-                    Some(Ok(event)) => inventory.learn(&event),
-                    Some(Err(error)) => {
-                        tracing::error!(partition, offset = record.offset, %error, "a record of the inventory topic cannot be read")
-                    }
-                    None => {}
-                }
+    /// Reads what has come to the tables that are due.
+    fn read_tables(&mut self) -> anyhow::Result<()> {
+        let IngestRole { reader, inventory, reputation, ingest, .. } = self;
+        inventory.read_if_due(reader, |record| match record.value.map(decode_event) {
+            Some(Ok(event)) => ingest.inventory.learn(&event),
+            Some(Err(error)) => cannot_be_read(INVENTORY, &record, &error),
+            None => {}
+        })?;
+        reputation.read_if_due(reader, |record| {
+            let key = record.key.unwrap_or_default();
+            match record.value.map(serde_json::from_slice) {
+                Some(Ok(standing)) => ingest.reputation.learn(key, Change::Stands(standing)),
+                Some(Err(error)) => cannot_be_read(REPUTATION, &record, &error),
+                None => ingest.reputation.learn(key, Change::BackToLow),
+            }
+        })
+    }
+}
+
+fn cannot_be_read(table: &str, record: &RecordRef<'_>, error: &dyn std::fmt::Display) {
+    let (partition, offset) = (record.partition, record.offset);
+    tracing::error!(partition, offset, %error, "a record of the topic {table} cannot be read and is passed over; who wrote it?");
+}
+
+/// A compacted topic that others write, of which a copy is kept.
+struct Table {
+    topic: Arc<str>,
+    every: Duration,
+    /// None: never.
+    looked: Option<Instant>,
+    /// How far it was read, by partition.
+    read: BTreeMap<i32, i64>,
+}
+
+impl Table {
+    fn new(topic: &Arc<str>, every: Duration) -> Table {
+        Table { topic: Arc::clone(topic), every, looked: None, read: BTreeMap::new() }
+    }
+
+    fn read_if_due(&mut self, reader: &mut Reader, mut each: impl FnMut(RecordRef<'_>)) -> anyhow::Result<()> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < self.every) {
+            return Ok(());
+        }
+        self.looked = Some(Instant::now());
+        for partition in 0..reader.partitions(&self.topic)? {
+            let at = TopicPartition::new(Arc::clone(&self.topic), partition);
+            let from = self.read.get(&partition).map_or(Start::Beginning, |offset| Start::At(*offset));
+            let range = reader.read(&at, from, None, |record| {
+                each(record);
                 ControlFlow::Continue(())
             })?;
-            self.inventory_read.insert(partition, range.to);
+            self.read.insert(partition, range.to);
         }
         Ok(())
     }
@@ -197,9 +233,7 @@ impl Role for IngestRole {
     }
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
-        if self.looked.elapsed() >= INVENTORY_LOOK {
-            self.read_inventory()?;
-        }
+        self.read_tables()?;
         let IngestRole { settings, ingest, tally, .. } = self;
         self.applied = batch.next_offsets();
         let mut scratch = Scratch::default();
@@ -247,10 +281,7 @@ impl Role for IngestRole {
     }
 
     fn idle(&mut self, _source: &Source, _outbox: &mut Outbox) -> anyhow::Result<()> {
-        if self.looked.elapsed() >= INVENTORY_LOOK {
-            self.read_inventory()?;
-        }
-        Ok(())
+        self.read_tables()
     }
 }
 

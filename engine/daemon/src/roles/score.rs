@@ -3,6 +3,7 @@
 use super::Topics;
 use super::log_role::{Borrowed, Decides, Partitions, Place};
 use crate::partition::{ScorePartition, ScoreRecord, ScoreValue};
+use crate::reputation::Change;
 use crate::telemetry::{Counted, Tally};
 use crate::worker::{Outbox, Role};
 use portcullis_connectors::kafka::{Batch, Settings, Source, TopicPartition};
@@ -123,6 +124,7 @@ pub fn write(topics: &Topics, encoding: Encoding, partition: i32, output: &Outpu
             outbox.push(&topics.verdicts, Some(partition), &key, |out| encode_output(output, encoding, out));
             outbox.header("type", output_type(output).as_bytes());
             write_level(topics, &key, verdict, outbox);
+            write_standing(topics, &key, verdict, outbox);
         }
         Output::Proposal(proposal) => {
             outbox.push(&topics.proposals, None, &tenant_key(&proposal.tenant), |out| encode_output(output, Encoding::Avro, out));
@@ -152,6 +154,19 @@ fn write_level(topics: &Topics, key: &[u8], verdict: &Verdict, outbox: &mut Outb
     // Writing plain fields into memory cannot fail.
     let json = serde_json::to_vec(&level).unwrap_or_default();
     outbox.push(&topics.risk, None, key, |out| out.extend_from_slice(&json));
+}
+
+/// What INGEST stamps on the events of a source, a device or a card.
+fn write_standing(topics: &Topics, key: &[u8], verdict: &Verdict, outbox: &mut Outbox) {
+    match Change::of(verdict) {
+        Some(Change::Stands(standing)) => {
+            // Writing plain fields into memory cannot fail.
+            let json = serde_json::to_vec(&standing).unwrap_or_default();
+            outbox.push(&topics.reputation, None, key, |out| out.extend_from_slice(&json));
+        }
+        Some(Change::BackToLow) => outbox.push_tombstone(&topics.reputation, key),
+        None => {}
+    }
 }
 
 /// The key of a subject whose kind is a word.
