@@ -85,6 +85,13 @@ impl Distinct {
         counts.map(|count| count.saturating_mul(1 << self.level.min(31)))
     }
 
+    /// Failures at the values last seen in `(now - span, now]`, within their present run.
+    pub fn failures(&self, now: i64, span_ms: i64) -> u32 {
+        let from = now.saturating_sub(span_ms);
+        let seen = self.entries.iter().filter(|e| e.last > from).map(|e| u32::from(e.failures)).sum::<u32>();
+        seen.saturating_mul(1 << self.level.min(31))
+    }
+
     /// No count is scaled: the list was never full.
     pub fn is_exact(&self) -> bool {
         self.level == 0

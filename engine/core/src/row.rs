@@ -113,6 +113,10 @@ pub struct Row {
     /// Since support reset a factor or the password.
     pub since_assisted_ms: Option<i64>,
 
+    /// Failures from this source in 15 min, where it let nobody in for a day.
+    pub fruitless_15m: u32,
+    /// Since this source was first seen.
+    pub source_known_ms: i64,
     /// Names that nobody has, tried from this source in 15 min; in the whole tenant in 1 h.
     pub unknown_15m: u32,
     pub usual_unknown_15m: u32,
@@ -190,6 +194,8 @@ impl Row {
             weaker_method: false,
             since_weakened_ms: None,
             since_assisted_ms: None,
+            fruitless_15m: 0,
+            source_known_ms: 0,
             unknown_15m: 0,
             usual_unknown_15m: 0,
             unknown_1h: 0,

@@ -28,6 +28,7 @@ mod factor_downgrade;
 mod failed_login_spike;
 mod familiar;
 mod fresh_identity;
+mod fruitless_source;
 mod guessed_password;
 mod human_use_of_machine;
 mod identity_enumeration;
@@ -85,6 +86,7 @@ pub const ALL: &[Signal] = &[
     credential_stuffing::SIGNAL,
     password_spray::SIGNAL,
     identity_enumeration::SIGNAL,
+    fruitless_source::SIGNAL,
     push_fatigue::SIGNAL,
     push_fatigue_won::SIGNAL,
     factor_downgrade::SIGNAL,

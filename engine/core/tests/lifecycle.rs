@@ -165,10 +165,10 @@ fn a_fact_lifts_the_level_alone_and_says_so_until_it_is_stale() {
     assert_eq!(
         run.told(),
         [
-            "0:04:00 identity wim low>high floor push_fatigue_won -16.1: push_fatigue +14.4, push_fatigue_won +2.5",
+            "0:04:00 identity wim low>high floor push_fatigue_won -15.5: push_fatigue +15.0, push_fatigue_won +2.5",
             "    terminate_session session s-7",
             "    step_up session s-7 by reauthenticate not push",
-            "2:04:00 identity wim high>low by decay -24.6: push_fatigue +7.2, push_fatigue_won +1.2",
+            "2:04:00 identity wim high>low by decay -24.3: push_fatigue +7.5, push_fatigue_won +1.2",
             "2:34:00 incident closed",
         ]
     );
@@ -329,6 +329,8 @@ fn a_thief_s_second_session_and_second_order_are_asked_for_too() {
     assert_eq!(
         changes(&log).told(),
         [
+            "0:01:20 source 203.0.113.9 low>medium -9.2: fruitless_source +20.8",
+            "    challenge source 203.0.113.9",
             "0:05:00 identity ana low>critical +20.6: guessed_password +36.0, new_device +10.8, new_place +6.0, failed_login_spike +2.8",
             "    terminate_session session s-2",
             "    revoke_token account ana",

@@ -139,7 +139,7 @@ fn asn_hash(asn: u32) -> u64 {
 }
 
 /// Failures that could be guesses of a password. An expired password is a broken job, a refused policy a rule at work.
-fn could_be_guess(event: &Event<'_>) -> bool {
+pub(super) fn could_be_guess(event: &Event<'_>) -> bool {
     event.kind.is_auth()
         && event.failed()
         && matches!(

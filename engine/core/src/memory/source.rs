@@ -2,6 +2,7 @@
 
 use super::cadence::Cadence;
 use super::checkout::CheckoutMemory;
+use super::identity::could_be_guess;
 use super::reach::{self, Reach};
 use crate::distinct::Distinct;
 use crate::event::{AuthFailure, Event, EventType};
@@ -71,6 +72,12 @@ impl SourceMemory {
             row.identities_24h = crowd(
                 self.slow.counts(now.0, DAY_MS, |e| [true, e.tries <= 4, e.failures > 0 && e.won_at < e.last.saturating_sub(HOUR_MS)]),
             );
+            // A program that has lost its password hammers on, and guesses at nothing.
+            let is_machine = event.identity.as_ref().and_then(|i| i.class).is_some_and(|class| class.is_machine());
+            if could_be_guess(event) && !is_machine && self.slow.count(now.0, DAY_MS, |e| e.won_at > now.0.saturating_sub(DAY_MS)) == 0 {
+                row.source_known_ms = now.since(self.first);
+                row.fruitless_15m = self.quick.failures(now.0, 15 * MINUTE_MS);
+            }
         }
         if event.kind.is_checkout() {
             self.checkout.observe(Kind::Source, event, now, t, row);

@@ -12,7 +12,7 @@ pub const SIGNAL: Signal = Signal {
     name: "push_fatigue",
     family: Family::Mfa,
     on: &[Kind::Identity],
-    weight_db: 24,
+    weight_db: 25,
     for_class: &[],
     at_least: None,
     unauthenticated: false,

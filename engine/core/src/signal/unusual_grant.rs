@@ -11,7 +11,7 @@ pub const SIGNAL: Signal = Signal {
     name: "unusual_grant",
     family: Family::Privilege,
     on: &[Kind::Identity],
-    weight_db: 24,
+    weight_db: 25,
     // Privileged acts are what administrators are there for.
     for_class: &[ForClass { class: Class::Admin, weight_db: 20 }],
     at_least: None,

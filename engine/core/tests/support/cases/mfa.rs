@@ -16,7 +16,7 @@ fn denied_pushes(log: &mut Log, times: i64) {
 pub const CASES: &[Case] = &[
     Case {
         signal: "push_fatigue",
-        says: "identity wim low>medium -9.0: push_fatigue +24.0",
+        says: "identity wim low>medium -8.0: push_fatigue +25.0",
         asks: &["step_up account wim by reauthenticate not push"],
         speaks: |log| denied_pushes(log, 10),
         but: "four are denied",
@@ -24,7 +24,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "push_fatigue_won",
-        says: "identity wim low>critical +10.2: push_fatigue_won +36.0, push_fatigue +7.2",
+        says: "identity wim low>critical +10.5: push_fatigue_won +36.0, push_fatigue +7.5",
         asks: &["terminate_session session s-7", "revoke_token account wim", "disable_account account wim", "open_case identity wim"],
         speaks: |log| {
             denied_pushes(log, 6);

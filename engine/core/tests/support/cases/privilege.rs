@@ -51,7 +51,7 @@ fn targets(log: &mut Log, targets: i64) {
 pub const CASES: &[Case] = &[
     Case {
         signal: "privilege_chain",
-        says: "identity wim medium>critical +13.0: privilege_chain +34.0, unusual_grant +12.0",
+        says: "identity wim medium>critical +13.5: privilege_chain +34.0, unusual_grant +12.5",
         asks: &[
             "step_up account wim by reauthenticate",
             "terminate_session account wim",
@@ -73,7 +73,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         signal: "unusual_grant",
-        says: "identity wim low>medium -9.0: unusual_grant +24.0",
+        says: "identity wim low>medium -8.0: unusual_grant +25.0",
         asks: &["step_up session s-1 by reauthenticate"],
         speaks: |log| {
             at_home(log, "wim", "workforce");
