@@ -18,7 +18,7 @@ QUALITY_SEEDS ?= 1001-1004
 EVENTS_EACH ?= 300000
 TIMES      ?= 3
 
-.PHONY: demo test torture build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality install bootstrap
+.PHONY: demo test torture build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage install bootstrap
 
 demo: build
 	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
@@ -86,6 +86,11 @@ bench-takeover: bootstrap
 bench-quality:
 	@cargo build --quiet --release --locked -p portcullis-quality
 	@"$(CARGO_TARGET_DIR)/release/quality" --seeds $(QUALITY_SEEDS) --events-each $(EVENTS_EACH) --times $(TIMES) $(QUALITY)
+
+# docs/coverage.md: which signal speaks in which scenario. A test fails when it is stale.
+coverage:
+	@cargo build --quiet --release --locked -p portcullis-quality
+	@"$(CARGO_TARGET_DIR)/release/quality" --coverage > docs/coverage.md
 
 # Into ~/.cargo/bin, so that the commands of the README can be typed as they stand.
 install: build

@@ -29,6 +29,8 @@ pub struct Figures {
     pub ranked: Vec<Ranked>,
     /// By signal and scenario: instances in which it spoke.
     pub spoke: BTreeMap<(String, String), u64>,
+    /// Of those: instances that reached high.
+    pub spoke_at_high: BTreeMap<(String, String), u64>,
     /// By signal and scenario: instances that name it as the one to speak or to be tempted.
     pub expected: BTreeMap<(String, String), u64>,
 }
@@ -95,7 +97,13 @@ impl Figures {
             }
         }
         self.ranked.extend(other.ranked);
-        for (ours, theirs) in [(&mut self.blamed, other.blamed), (&mut self.spoke, other.spoke), (&mut self.expected, other.expected)] {
+        let counts = [
+            (&mut self.blamed, other.blamed),
+            (&mut self.spoke, other.spoke),
+            (&mut self.spoke_at_high, other.spoke_at_high),
+            (&mut self.expected, other.expected),
+        ];
+        for (ours, theirs) in counts {
             for (key, count) in theirs {
                 *ours.entry(key).or_default() += count;
             }

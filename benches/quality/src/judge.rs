@@ -183,9 +183,12 @@ impl Score {
         for (n, (label, seen)) in truth.labels.iter().zip(self.labels).enumerate() {
             let key = (label.kind, label.scenario.clone(), label.difficulty().to_owned());
             seen.fill(figures.scenarios.entry(key).or_default(), truth, n);
+            let is_high = seen.first[1].is_some();
             figures.ranked.extend(seen.strongest.map(|strength| Ranked { strength, what: Some(label.kind) }));
             for signal in seen.signals {
-                *figures.spoke.entry((signal, label.scenario.clone())).or_default() += 1;
+                let key = (signal, label.scenario.clone());
+                *figures.spoke_at_high.entry(key.clone()).or_default() += u64::from(is_high);
+                *figures.spoke.entry(key).or_default() += 1;
             }
             for signal in &label.expect.signals {
                 *figures.expected.entry((signal.clone(), label.scenario.clone())).or_default() += 1;

@@ -3,6 +3,15 @@
 //!
 //! It needs neither Kafka nor RocksDB: the core and the gate run over memory, so that the question "did this change help?" takes a minute.
 
+/// Appends a line. Writing to a string cannot fail.
+macro_rules! line {
+    ($out:expr, $($arg:tt)*) => {{
+        use std::fmt::Write;
+        let _ = writeln!($out, $($arg)*);
+    }};
+}
+
+mod coverage;
 mod engine;
 mod figures;
 mod finding;
@@ -16,6 +25,7 @@ mod truth;
 use anyhow::Context;
 use clap::Parser;
 use figures::Figures;
+use portcullis_core::policy::Policy;
 use portcullis_simulate::Settings;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,6 +56,9 @@ struct Args {
     /// Labels of that traffic, as `portcullis simulate` writes them.
     #[arg(long, value_name = "FILE", requires = "events")]
     labels: Option<PathBuf>,
+    /// Only which signal speaks where: the page docs/coverage.md.
+    #[arg(long)]
+    coverage: bool,
     #[arg(long, default_value_t = 2)]
     threads: usize,
 }
@@ -53,7 +66,18 @@ struct Args {
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let policy = engine::policy(args.policy.as_deref())?;
-    let worlds = worlds(&args)?;
+    let worlds = if args.coverage { coverage_worlds() } else { worlds(&args)? };
+    let figures = measure(&policy, &worlds, args.threads)?;
+    if args.coverage {
+        print!("{}", coverage::page(&policy, &figures[0]));
+    } else {
+        print!("{}", report::markdown(&policy, &command(&args), &figures));
+    }
+    Ok(())
+}
+
+/// Figures of all detectors over all worlds.
+fn measure(policy: &Policy, worlds: &[Traffic], threads: usize) -> anyhow::Result<Vec<Figures>> {
     let begun = std::time::Instant::now();
     let next = AtomicUsize::new(0);
     let worker = || -> anyhow::Result<Vec<(usize, Vec<Figures>)>> {
@@ -61,12 +85,12 @@ fn main() -> anyhow::Result<()> {
         loop {
             let n = next.fetch_add(1, Ordering::Relaxed);
             let Some(world) = worlds.get(n) else { return Ok(done) };
-            done.push((n, judge::judge(&policy, world).with_context(|| world.to_string())?));
+            done.push((n, judge::judge(policy, world).with_context(|| world.to_string())?));
             eprintln!("{world}: done after {:.0} s", begun.elapsed().as_secs_f64());
         }
     };
     let mut measured = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..args.threads.clamp(1, worlds.len())).map(|_| scope.spawn(worker)).collect();
+        let threads: Vec<_> = (0..threads.clamp(1, worlds.len())).map(|_| scope.spawn(worker)).collect();
         let mut all = Vec::new();
         for thread in threads {
             all.extend(thread.join().map_err(|_| anyhow::anyhow!("a measuring thread panicked"))??);
@@ -79,8 +103,7 @@ fn main() -> anyhow::Result<()> {
     for (_, one) in measured {
         figures.iter_mut().zip(one).for_each(|(all, one)| all.merge(one));
     }
-    print!("{}", report::markdown(&policy, &command(&args), &figures));
-    Ok(())
+    Ok(figures)
 }
 
 fn worlds(args: &Args) -> anyhow::Result<Vec<Traffic>> {
@@ -88,15 +111,17 @@ fn worlds(args: &Args) -> anyhow::Result<Vec<Traffic>> {
         return Ok(vec![Traffic::Files { events: events.clone(), labels: labels.clone() }]);
     }
     let scenarios = (!args.scenarios.is_empty()).then(|| args.scenarios.clone());
-    let settings = |seed| Settings {
-        seed,
-        events: args.events_each,
-        times: Some(args.times),
-        scenarios: scenarios.clone(),
-        malformed: true,
-        ..Settings::default()
-    };
-    Ok(seeds(&args.seeds)?.into_iter().map(|seed| Traffic::Simulated(settings(seed))).collect())
+    let world = |seed| Settings { scenarios: scenarios.clone(), ..world(seed, args.events_each, args.times) };
+    Ok(seeds(&args.seeds)?.into_iter().map(|seed| Traffic::Simulated(world(seed))).collect())
+}
+
+fn world(seed: u64, events: u64, times: u32) -> Settings {
+    Settings { seed, events, times: Some(times), malformed: true, ..Settings::default() }
+}
+
+/// The worlds of `docs/coverage.md`: of those for tuning, for the page changes with every change of a signal.
+fn coverage_worlds() -> Vec<Traffic> {
+    [1, 2].map(|seed| Traffic::Simulated(world(seed, 300_000, 3))).into()
 }
 
 /// `1001-1004` or `1,2,7`.

@@ -1,21 +1,11 @@
 //! The figures as Markdown, each bar with its figure beside it.
 
+use crate::coverage::{Alone, TRIGGERS, alone};
 use crate::figures::{Alarms, Caught, Figures, share};
 use crate::truth::Kind;
-use portcullis_core::event::Class;
 use portcullis_core::policy::Policy;
-use portcullis_core::signal::{self, ALL};
-use portcullis_core::subject;
 use portcullis_core::verdict::Level;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
-
-/// Appends a line. Writing to a string cannot fail.
-macro_rules! line {
-    ($out:expr, $($arg:tt)*) => {{
-        let _ = writeln!($out, $($arg)*);
-    }};
-}
 
 const WORDS: &str = "\
 Seeds 1 to 99 are for tuning, 1001 to 1099 for testing. What the words mean:
@@ -43,7 +33,6 @@ pub fn markdown(policy: &Policy, command: &str, figures: &[Figures]) -> String {
     look_alikes(&mut out, engine);
     classes(&mut out, engine);
     containments(&mut out, engine);
-    coverage(&mut out, engine);
     out
 }
 
@@ -87,7 +76,7 @@ fn bars(out: &mut String, policy: &Policy, engine: &Figures) {
     let shown = median.map_or("-".to_owned(), |m| format!("{m:.0}"));
     line!(out, "| median events from the one that suffices to the verdict | <= 3 | {shown} | {} |", pass(median.is_some_and(|m| m <= 3.0)));
     for (trigger, class) in TRIGGERS {
-        let (shown, level) = alone(policy, trigger, class);
+        let Alone { shown, level } = alone(policy, trigger, class);
         line!(out, "| `{trigger}` alone, at full strength, on {class} | medium | {shown} | {} |", pass(level >= Level::Medium));
     }
     for (who, machines, bar) in [("people", false, 0.3), ("machines and agents", true, 0.5)] {
@@ -119,26 +108,6 @@ fn bars(out: &mut String, policy: &Policy, engine: &Figures) {
         two(with),
         pass(with >= 0.75)
     );
-}
-
-/// The triggers that people name, each with whom it is about.
-const TRIGGERS: [(&str, Class); 6] = [
-    ("impossible_travel", Class::Workforce),
-    ("push_fatigue", Class::Workforce),
-    ("cadence_surge", Class::Partner),
-    ("risky_posture", Class::Admin),
-    ("unusual_grant", Class::Admin),
-    ("off_workload", Class::Service),
-];
-
-/// Evidence and level of a signal by itself at its whole weight.
-fn alone(policy: &Policy, name: &str, class: Class) -> (String, Level) {
-    let Some(n) = signal::by_name(name) else { return ("no such signal yet".to_owned(), Level::Low) };
-    let settings = &policy.signals[n].by_class[class as usize];
-    let prior = policy.priors.of(subject::Kind::Identity, class);
-    let sum = portcullis_core::verdict::Centibans(prior.0 + settings.weight.0);
-    let level = policy.level_of(sum).max(settings.at_least.unwrap_or(Level::Low));
-    (format!("{} ({} dB of {} and {})", level, sum.db(), prior.db(), settings.weight.db()), level)
 }
 
 fn comparison(out: &mut String, figures: &[Figures]) {
@@ -290,31 +259,6 @@ fn containments(out: &mut String, engine: &Figures) {
     line!(out, "");
 }
 
-fn coverage(out: &mut String, engine: &Figures) {
-    line!(
-        out,
-        "## Coverage\n\nEach signal: in how many instances of the attacks that name it it spoke, and in how many of the look-alikes that tempt it. Protective signals name none.\n"
-    );
-    line!(out, "| signal | speaks in attacks | and in look-alikes |\n|---|---|---|");
-    let kinds: BTreeMap<&str, Kind> = engine.scenarios.keys().map(|(kind, scenario, _)| (scenario.as_str(), *kind)).collect();
-    let known = ALL.iter().map(|s| s.name);
-    let named: BTreeSet<&str> = engine.expected.keys().map(|(signal, _)| signal.as_str()).chain(known).collect();
-    for name in named {
-        let cell = |kind: Kind| {
-            let of = engine.expected.iter().filter(|((s, scenario), _)| s == name && kinds.get(scenario.as_str()) == Some(&kind));
-            let list: Vec<String> = of
-                .map(|((signal, scenario), of)| {
-                    let spoke = engine.spoke.get(&(signal.clone(), scenario.clone())).copied().unwrap_or(0);
-                    format!("{scenario} {spoke}/{of}")
-                })
-                .collect();
-            list.join(", ")
-        };
-        let missing = if signal::by_name(name).is_none() { " (not there yet)" } else { "" };
-        line!(out, "| `{name}`{missing} | {} | {} |", cell(Kind::Attack), cell(Kind::LookAlike));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,13 +267,5 @@ mod tests {
     fn quantiles_are_values_that_occurred() {
         let values = sorted([3.0, 1.0, 2.0, 9.0].into_iter());
         assert_eq!((quantile(&values, 50), quantile(&values, 90), quantile(&[], 50)), (Some(2.0), Some(3.0), None));
-    }
-
-    #[test]
-    fn a_trigger_alone_is_its_prior_and_weight() {
-        let policy = crate::engine::policy(None).unwrap();
-        let (shown, level) = alone(&policy, "push_fatigue_won", Class::Workforce);
-        assert!(level >= Level::High, "{shown}");
-        assert_eq!(alone(&policy, "no_such_signal", Class::Admin).1, Level::Low);
     }
 }

@@ -115,6 +115,8 @@ pub const GIFT_CARD_SPREE: Scenario = Scenario {
 fn gift_card_spree(scene: &mut Scene<'_>) {
     let owner = scene.person();
     let mut home = scene.at_home(&owner);
+    // A customer of long standing: what the owner usually pays is known.
+    scene.history(&home, (1..=8).rev().map(|n| n * 4));
     scene.login(scene.at, &mut home, owner.factor, Mark::Background);
     let mut thief = scene.thief(&owner);
     thief.session = home.session.clone();

@@ -10,7 +10,7 @@ pub const GUESSED_PASSWORD: Scenario = Scenario {
     name: "guessed_password",
     doc: "Many wrong passwords from a rented server, then the right one.",
     cast: one(Class::Customer, password_only),
-    signals: &["guessed_password", "failed_login_spike"],
+    signals: &["guessed_password", "failed_login_spike", "fruitless_source"],
     play: guessed_password,
     ..ATTACK
 };

@@ -159,4 +159,12 @@ fn key_resold(scene: &mut Scene<'_>) {
         scene.call(at, &buyers[n % buyers.len()], machine.domain, n % 2, if n == 1 { Mark::Enough } else { Mark::Part });
         at += scene.seconds(60, 8 * 60);
     }
+    // They paid for it, so they go on: every three hours two of them within minutes.
+    for round in 4..24 {
+        let mut at = scene.at + round * 3 * HOUR + scene.seconds(0, 30 * 60);
+        for (n, buyer) in buyers.iter().take(2).enumerate() {
+            scene.call(at, buyer, machine.domain, n, Mark::Part);
+            at += scene.seconds(30, 5 * 60);
+        }
+    }
 }

@@ -13,7 +13,7 @@ pub const CRON_EXPIRED_PASSWORD: Scenario = Scenario {
     doc: "A job whose secret has expired fails every few minutes all day.",
     cast: one(Class::Service, cron),
     absence: Some((0, 12 * HOUR)),
-    signals: &["failed_login_spike", "cadence_surge"],
+    signals: &["failed_login_spike", "fruitless_source", "cadence_surge"],
     play: cron_expired_password,
     ..LOOK_ALIKE
 };

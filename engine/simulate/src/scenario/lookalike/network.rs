@@ -2,16 +2,18 @@
 
 use crate::clock::{DAY, HOUR, MINUTE, SECOND};
 use crate::identity::Class;
+use crate::json::{self, put, success};
 use crate::scenario::scene::{Mark, Scene, Seat};
 use crate::scenario::{LOOK_ALIKE, Scenario, When, one, stays, with_phone};
 use crate::world::{self, CITIES};
+use std::io::Write;
 
 pub const OFFICE_NAT: Scenario = Scenario {
     name: "office_nat",
     doc: "Colleagues (up to forty) behind one address, many mistyping, all getting in.",
     cast: one(Class::Workforce, stays),
     when: When::WorkHours,
-    signals: &["password_spray", "credential_stuffing"],
+    signals: &["password_spray", "credential_stuffing", "fruitless_source"],
     play: office_nat,
     ..LOOK_ALIKE
 };
@@ -84,6 +86,16 @@ fn vpn_switch(scene: &mut Scene<'_>) {
     let city = (owner.city + 1 + scene.random.below(CITIES.len() as u64 - 1) as usize) % CITIES.len();
     let mut tunnelled = Seat { spot: world::public_vpn(city, exit), ..seat.clone() };
     let mut at = scene.browse(at + 40 * SECOND, &tunnelled, 6, Mark::Part);
+    // Another country all at once is worth a question, and the owner can answer it.
+    let who = owner.who.id();
+    scene.control(at, "containment.outcome", owner.who, Mark::Background, |out| {
+        put!(
+            out,
+            r#","containment":{{"status":"done","by":"idp","action":"step_up","subject":{{"kind":"identity","id":"{who}"}},"target":{{"kind":"account","id":"{who}"}}}}"#
+        );
+    });
+    scene.act(at + 8 * SECOND, &tunnelled, success("auth.mfa"), Mark::Part, |out| json::auth(out, "totp", "", &[]));
+    at = scene.browse(at + 15 * SECOND, &tunnelled, 2, Mark::Part);
     // The identity provider asks again now and then, and gets the same factor from the same device.
     scene.login(at, &mut tunnelled, owner.factor, Mark::Part);
     at = scene.browse(at + 10 * SECOND, &tunnelled, 4, Mark::Part);

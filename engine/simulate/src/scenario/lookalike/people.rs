@@ -135,7 +135,7 @@ pub const PASSWORD_MANAGER: Scenario = Scenario {
     name: "password_manager",
     doc: "A password manager sends the old password twice for every click, then the new one.",
     cast: one(Class::Customer, guessable),
-    signals: &["failed_login_spike", "guessed_password"],
+    signals: &["failed_login_spike", "guessed_password", "fruitless_source"],
     play: password_manager,
     ..LOOK_ALIKE
 };
