@@ -256,11 +256,9 @@ fn who(event: &Event<'_>) -> Result<(), Fault> {
         },
         EventType::FeedbackLabel => match &event.feedback {
             None => return fault("feedback", "is required for feedback.label".to_owned()),
-            Some(label) if !named && label.subject.is_none() && label.verdict_id.is_none() => {
-                return fault(
-                    "feedback.subject",
-                    "is required for feedback.label, or feedback.verdict_id or identity.id in its place".to_owned(),
-                );
+            Some(label) if !named && label.subject.is_none() => {
+                let what = "is required for feedback.label, or identity.id in its place: a verdict's id does not say whose profile the label goes to";
+                return fault("feedback.subject", what.to_owned());
             }
             Some(_) => {}
         },

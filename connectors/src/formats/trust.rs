@@ -87,6 +87,10 @@ mod tests {
         input.trust_control = true;
         assert!(read(inventory, &input).contains("\"owner\":\"o\""));
         assert!(read(inventory, &Input::operator("f")).contains("\"owner\":\"o\""));
+        // Whoever can label can make the engine milder.
+        let label = r#"{"time":1760000000000,"type":"feedback.label","identity":{"id":"u"},"feedback":{"label":"false_positive"}}"#;
+        assert!(read(label, &Input::behaviour("auth-log", None)).starts_with("type: not_allowed_here: feedback.label"));
+        assert!(read(label, &input).contains("false_positive"));
     }
 
     #[test]

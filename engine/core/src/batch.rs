@@ -4,7 +4,8 @@
 //! *observe* moves the memories and the tenants' samples, *rules* reads the rows, *decide* moves the risk and the timers.
 
 use crate::decide::{self, Ground};
-use crate::event::Event;
+use crate::event::{Event, Label};
+use crate::feedback::Labelled;
 use crate::observe::{Observation, observe};
 use crate::policy::Policy;
 use crate::profile::Profile;
@@ -39,7 +40,7 @@ pub struct PartitionState {
 }
 
 /// What became of the events of a batch.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Counts {
     /// Events that were judged.
     pub judged: u64,
@@ -47,13 +48,30 @@ pub struct Counts {
     pub repeats: u64,
     /// Events that were judged of identities of which too little is known for novelty to say anything.
     pub learning: u64,
+    /// Labels by signal whose weight they moved; `NO_SIGNAL` for those whose verdict is not remembered.
+    pub labels: BTreeMap<(&'static str, Label), u64>,
 }
+
+/// In place of a signal's name: a label that moved nothing.
+pub const NO_SIGNAL: &str = "none";
 
 impl std::ops::AddAssign for Counts {
     fn add_assign(&mut self, more: Counts) {
         self.judged += more.judged;
         self.repeats += more.repeats;
         self.learning += more.learning;
+        for (key, n) in more.labels {
+            *self.labels.entry(key).or_default() += n;
+        }
+    }
+}
+
+impl Counts {
+    fn count_label(&mut self, labelled: &Labelled) {
+        let moved = if labelled.signals.is_empty() { &[NO_SIGNAL][..] } else { &labelled.signals };
+        for signal in moved {
+            *self.labels.entry((signal, labelled.label)).or_default() += 1;
+        }
     }
 }
 
@@ -98,11 +116,9 @@ pub fn apply<S: Shelf<Value = Profile>>(
         profile.begin_observe(log_time);
         observe(policy, sample, profile, subject, event, &entry.position, observation);
         if entry.is_first {
-            counts += Counts {
-                judged: u64::from(!observation.repeat),
-                repeats: u64::from(observation.repeat),
-                learning: u64::from(!observation.repeat && subject.kind == Kind::Identity && observation.row.learning),
-            };
+            counts.judged += u64::from(!observation.repeat);
+            counts.repeats += u64::from(observation.repeat);
+            counts.learning += u64::from(!observation.repeat && subject.kind == Kind::Identity && observation.row.learning);
         }
         let published = publish_sample(sample, &mut state.published, tenant, subject, log_time, entry.position.partition);
         seen.push(Some((slot, subject, event, observation, published)));
@@ -119,7 +135,9 @@ pub fn apply<S: Shelf<Value = Profile>>(
         let ground = Ground { policy, topic, position: entry.position, log_time };
         let profile = shelf.value(*slot);
         let before = profile.risk.due;
-        decide::decide(&ground, *subject, profile, event, observation, out);
+        if let Some(labelled) = decide::decide(&ground, *subject, profile, event, observation, out) {
+            counts.count_label(&labelled);
+        }
         let due = profile.risk.due;
         if due != before {
             shelf.set_timer(*slot, due);

@@ -1,9 +1,10 @@
 //! The third pass: evidence is added, decays, and becomes levels, verdicts and proposals. Timers end levels and incidents.
 
 use crate::containment::Action;
-use crate::event::{Event, EventType};
+use crate::event::{Class, Event, EventType};
 use crate::evidence::{self, Sum};
 use crate::falls::{Answers, Border, falls_below};
+use crate::feedback::{Feedback, Held, Labelled};
 use crate::id::id;
 use crate::observe::{self, Observation};
 use crate::policy::{Emit, Policy};
@@ -38,7 +39,7 @@ pub struct Ground<'a> {
     pub log_time: Time,
 }
 
-/// Decides on one observed event of one subject.
+/// Decides on one observed event of one subject. `Some` where the event is a label: what it came to.
 pub fn decide(
     ground: &Ground<'_>,
     subject: SubjectRef<'_>,
@@ -46,14 +47,15 @@ pub fn decide(
     event: &Event<'_>,
     seen: &mut Observation,
     out: &mut Vec<Output>,
-) {
+) -> Option<Labelled> {
     profile.begin_decide(subject.kind, ground.log_time);
     if seen.repeat {
-        return;
+        return None;
     }
     let risk = &mut profile.risk;
     take_facts(risk, subject.kind, event, seen);
     risk.advance(seen.row.now, ground.log_time);
+    let labelled = follow_labels(ground, subject.kind, risk, event);
     let speaks_against = seen.spoke.iter().any(|s| s.evidence.weight > Centibans::ZERO);
     if !risk.evidence.is_empty() {
         evidence::forget(&mut risk.evidence, ground.policy, risk.clock);
@@ -61,7 +63,7 @@ pub fn decide(
     // The common event: nothing is held against the subject and nothing speaks. What protects is not kept for later, whatever is emitted.
     let nothing = risk.evidence.is_empty() && !speaks_against && risk.incident.is_none();
     if nothing && ground.policy.emit != Emit::All {
-        return;
+        return labelled;
     }
     let policy = ground.policy;
     if !nothing {
@@ -70,6 +72,9 @@ pub fn decide(
     for spoke in seen.spoke.drain(..).filter(|_| !nothing) {
         let mut piece = spoke.evidence;
         piece.at = risk.clock;
+        if let Some(feedback) = &risk.feedback {
+            piece.weight = feedback.weigh(policy, spoke.signal, seen.row.class, piece.weight);
+        }
         let half_life_ms = policy.half_life_ms[crate::signal::ALL[spoke.signal].family as usize];
         piece.floor = spoke.at_least.map(|level| (level, risk.clock.plus(half_life_ms)));
         evidence::add(&mut risk.evidence, policy, risk.clock, piece);
@@ -88,6 +93,9 @@ pub fn decide(
             ends: Answers::default(),
         }));
     }
+    if level > Level::Low {
+        Feedback::spoke(&mut risk.feedback, &risk.evidence, &sum, risk.clock);
+    }
     if !seen.row.acted_upon {
         remember_planted(risk, event);
     }
@@ -96,6 +104,7 @@ pub fn decide(
         let mut verdict = verdict(ground, subject, risk, &sum, prior, level, Some(event), std::mem::take(&mut seen.errors));
         verdict.actor.automation = f64::from(seen.row.rhythm.automation_permille()) / 1_000.0;
         if level > Level::Low {
+            Feedback::judged(&mut risk.feedback, &verdict, &risk.evidence, &sum, risk.clock);
             propose::propose(ground, subject, risk, &sum, &verdict, event, out);
         }
         // A proposal names its verdict, so the verdict stands before it.
@@ -103,6 +112,7 @@ pub fn decide(
         remember_emitted(risk, &sum, level, ground.log_time);
     }
     settle(ground, risk, prior, &sum);
+    labelled
 }
 
 fn proposals_at_end(out: &[Output], verdict_id: &str) -> usize {
@@ -116,12 +126,16 @@ pub fn fire(ground: &Ground<'_>, subject: SubjectRef<'_>, profile: &mut Profile,
     let clock = risk.clock_at(ground.log_time);
     risk.advance(clock, ground.log_time);
     let policy = ground.policy;
-    let prior = policy.priors.of(subject.kind, risk.class.unwrap_or(crate::event::Class::Customer));
+    forget_labels(ground, subject.kind, risk);
+    let prior = policy.priors.of(subject.kind, risk.class.unwrap_or(Class::Customer));
     let sum = evidence::sum(&risk.evidence, policy, prior, risk.clock);
     // Between events a level only falls: what rises because protective evidence decays waits for the next event.
     let level = evidence::level(&sum, policy).min(risk.level);
     if level < risk.level {
         let verdict = verdict(ground, subject, risk, &sum, prior, level, None, Vec::new());
+        if level > Level::Low {
+            Feedback::judged(&mut risk.feedback, &verdict, &risk.evidence, &sum, risk.clock);
+        }
         out.push(Output::Verdict(Box::new(verdict)));
         remember_emitted(risk, &sum, level, ground.log_time);
     }
@@ -140,6 +154,21 @@ pub fn fire(ground: &Ground<'_>, subject: SubjectRef<'_>, profile: &mut Profile,
         }
     }
     settle(ground, risk, prior, &sum);
+}
+
+/// Lets go of labels that have expired, and takes one in where the event is one.
+fn follow_labels(ground: &Ground<'_>, kind: Kind, risk: &mut Risk, event: &Event<'_>) -> Option<Labelled> {
+    forget_labels(ground, kind, risk);
+    let (EventType::FeedbackLabel, Some(label)) = (event.kind, &event.feedback) else { return None };
+    let mut held = Held { evidence: &mut risk.evidence, kind, class: risk.class.unwrap_or(Class::Customer) };
+    Some(Feedback::label(&mut risk.feedback, ground.policy, label, &mut held, risk.clock, ground.log_time))
+}
+
+fn forget_labels(ground: &Ground<'_>, kind: Kind, risk: &mut Risk) {
+    if risk.feedback.is_some() {
+        let mut held = Held { evidence: &mut risk.evidence, kind, class: risk.class.unwrap_or(Class::Customer) };
+        Feedback::expire(&mut risk.feedback, ground.policy, &mut held, ground.log_time);
+    }
 }
 
 /// What the event says of the subject that decisions need.
@@ -238,6 +267,10 @@ fn verdict(
     errors: Vec<String>,
 ) -> Verdict {
     let (policy, position) = (ground.policy, ground.position);
+    let mut reasons = evidence::reasons(&risk.evidence, sum);
+    if let Some(feedback) = &risk.feedback {
+        feedback.say(policy, risk.class.unwrap_or(Class::Customer), &mut reasons);
+    }
     let due = if event.is_some() { 0 } else { ground.log_time.0 };
     let valid_until = match (level, &mut risk.incident, Border::of_level(policy, Level::Medium)) {
         (Level::Low, ..) | (_, None, _) | (_, _, None) => None,
@@ -271,7 +304,7 @@ fn verdict(
         previous_level: risk.level,
         learning: risk.learning && subject.kind == Kind::Identity,
         actor: Actor::default(),
-        reasons: evidence::reasons(&risk.evidence, sum),
+        reasons,
         floor: sum
             .floor
             .filter(|(l, _)| *l == level && policy.level_of(sum.total) < level)

@@ -32,6 +32,7 @@ pub enum Of {
     Order = 21,
     Act = 22,
     Fact = 23,
+    Verdict = 24,
 }
 
 /// The hash of a value, never 0: 0 means "none" in scopes.

@@ -12,6 +12,7 @@ pub mod event;
 pub mod evidence;
 pub mod falls;
 pub mod fanout;
+pub mod feedback;
 pub mod gate;
 pub mod hash;
 pub mod id;

@@ -41,6 +41,7 @@ pub struct Policy {
     /// Older events (a backfill) make verdicts and cases, never actions. Milliseconds between event time and log time.
     pub act_within_ms: i64,
     pub release: Release,
+    pub feedback: FeedbackPolicy,
 }
 
 impl Policy {
@@ -252,6 +253,21 @@ pub struct Release {
     pub after_ms: i64,
 }
 
+/// How far labels may move the weights of one subject, and for how long.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct FeedbackPolicy {
+    /// Added to the weight of each signal involved in a false alarm; at most 0.
+    pub false_positive: Centibans,
+    /// The same where an alarm was right, or money was lost; at least 0.
+    pub true_positive: Centibans,
+    /// All labels together move a weight no further than this, up or down.
+    pub at_most: Centibans,
+    /// From the latest label on.
+    pub lasts_ms: i64,
+    /// A label finds verdicts that are no older.
+    pub reach_ms: i64,
+}
+
 /// The numbers that hold where a policy says nothing. `engine/policy/default.yaml` is written against them.
 impl Policy {
     pub fn built_in() -> Policy {
@@ -313,6 +329,13 @@ impl Policy {
             approvals: Approvals { required_for: BTreeSet::new(), expire_after_ms: HOUR_MS },
             act_within_ms: 15 * MINUTE_MS,
             release: Release { below: db(-20), after_ms: 30 * MINUTE_MS },
+            feedback: FeedbackPolicy {
+                false_positive: db(-6),
+                true_positive: db(3),
+                at_most: db(12),
+                lasts_ms: 90 * DAY_MS,
+                reach_ms: 120 * DAY_MS,
+            },
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::containment::Action;
 use crate::event::{Class, Inventory};
 use crate::evidence::Evidence;
 use crate::falls::Answers;
+use crate::feedback::Feedback;
 use crate::hash::{Of, hash_parts};
 use crate::memory::Memory;
 use crate::subject::Kind;
@@ -13,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 /// Stands before every value. Raised with every change of their layout, together with `decide::DECISION_VERSION` (the journal's digest of
 /// the state is over these bytes); a newer one is refused.
-pub const STATE_VERSION: u32 = 2;
+/// 2: the memory of the whole catalogue of signals. 3: `Risk::feedback`, which stands last.
+pub const STATE_VERSION: u32 = 3;
 
 /// The oldest version that is read. What is older is thrown away and rebuilt from a checkpoint or the log.
 pub const OLDEST_STATE_VERSION: u32 = 2;
@@ -73,6 +75,11 @@ impl postcard::ser_flavors::Flavor for Appending<'_> {
     }
 }
 
+/// What version 3 added stands last, so a profile of version 2 is one of version 3 that ends too early: before the byte that says `None`.
+fn from_2(bytes: &[u8]) -> postcard::Result<Profile> {
+    postcard::from_bytes(&[bytes, &[0]].concat())
+}
+
 /// What is concluded of a subject, and what was already said and asked because of it.
 #[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Risk {
@@ -94,6 +101,8 @@ pub struct Risk {
     pub due: Option<Time>,
     /// What the inventory says that a playbook asks for.
     pub context: Option<Box<Context>>,
+    /// Verdicts above `low`, and what people made of them.
+    pub feedback: Option<Box<Feedback>>,
 }
 
 /// The last verdict.
@@ -251,7 +260,8 @@ impl Profile {
     pub fn decode(bytes: &[u8]) -> Result<Profile, String> {
         match bytes.split_first() {
             Some((version, rest)) if (OLDEST_STATE_VERSION..=STATE_VERSION).contains(&u32::from(*version)) => {
-                postcard::from_bytes(rest).map_err(|e| format!("profile of {} bytes: {e}", bytes.len()))
+                let read = if u32::from(*version) < 3 { from_2(rest) } else { postcard::from_bytes(rest) };
+                read.map_err(|e| format!("profile of {} bytes: {e}", bytes.len()))
             }
             Some((version, _)) => {
                 Err(format!("profile of state version {version}, this engine reads {OLDEST_STATE_VERSION} to {STATE_VERSION}"))
@@ -267,5 +277,6 @@ impl Profile {
             + self.memory.heap_bytes()
             + self.risk.evidence.len() * 400
             + if self.risk.incident.is_some() { 1_000 } else { 0 }
+            + if self.risk.feedback.is_some() { 500 } else { 0 }
     }
 }

@@ -3,8 +3,8 @@
 mod support;
 
 use portcullis_core::event::{
-    Auth, AuthFailure, AuthMethod, Checkout, CheckoutResult, Class, Credential, CredentialKind, Event, EventType, Identity, Outcome,
-    Request, Session, Source,
+    Auth, AuthFailure, AuthMethod, Checkout, CheckoutResult, Class, Credential, CredentialKind, Event, EventType, Feedback, Identity,
+    Label, Outcome, Request, Session, Source,
 };
 use portcullis_core::policy::{Emit, Policy};
 use portcullis_core::profile::Profile;
@@ -23,6 +23,7 @@ fn event() -> impl Strategy<Value = (i64, i64, Event<'static>)> {
         EventType::CheckoutAttempt,
         EventType::AuthRecovery,
         EventType::CredentialCreate,
+        EventType::FeedbackLabel,
     ]);
     let outcome = prop::sample::select(Outcome::ALL.to_vec());
     let class = prop::sample::select(vec![None, Some(Class::Customer), Some(Class::Service), Some(Class::Admin)]);
@@ -64,6 +65,11 @@ fn event() -> impl Strategy<Value = (i64, i64, Event<'static>)> {
                     order: Some("o".into()),
                     ..Checkout::default()
                 }));
+            }
+            if kind == EventType::FeedbackLabel {
+                let signals = if place == 0 { vec!["new_device".into(), "new_place".into()] } else { Vec::new() };
+                let (label, verdict_id) = (Label::ALL[device as usize], (place == 3).then(|| "v-1".into()));
+                e.feedback = Some(Box::new(Feedback { subject: None, verdict_id, from: None, to: None, signals, label, by: None }));
             }
             if id == 0 {
                 e.id = "the-same".into();

@@ -21,11 +21,11 @@ use std::time::Instant;
 /// far back as [`OLDEST_READ`], and stands as this version from its next flush on.
 ///
 /// 1: the first. 2: `Extra::owed`. 3: the memory of the whole catalogue of signals; what is older is rebuilt from the log, for it lacks
-/// what the new signals would have remembered.
-pub const STORED_VERSION: u32 = 3;
+/// what the new signals would have remembered. 4: what labels teach (`Risk::feedback`).
+pub const STORED_VERSION: u32 = 4;
 pub const OLDEST_READ: u32 = 3;
 const _: () =
-    assert!(STATE_VERSION == 2, "the values changed: raise STORED_VERSION too, keep a fixture of the old bytes, then mend this line");
+    assert!(STATE_VERSION == 3, "the values changed: raise STORED_VERSION too, keep a fixture of the old bytes, then mend this line");
 
 /// The partition of a log whose state a directory or a checkpoint is.
 pub fn identity_of(log: &str, partition: i32, partitions: i32) -> PartitionIdentity {

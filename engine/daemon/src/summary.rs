@@ -31,6 +31,9 @@ pub struct Summary {
     pub verdicts_by_level: BTreeMap<&'static str, u64>,
     /// Verdicts that name the signal among their reasons.
     pub verdicts_by_signal: BTreeMap<String, u64>,
+    /// Labels by signal whose weight they moved for a subject; `none`: the verdict that was meant is not remembered.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels_by_signal: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
     pub requests: u64,
     pub requests_by_action: BTreeMap<&'static str, u64>,
     pub decisions_by_end: BTreeMap<&'static str, u64>,
@@ -56,6 +59,7 @@ impl Default for Summary {
             verdicts: 0,
             verdicts_by_level: BTreeMap::new(),
             verdicts_by_signal: BTreeMap::new(),
+            labels_by_signal: BTreeMap::new(),
             requests: 0,
             requests_by_action: BTreeMap::new(),
             decisions_by_end: BTreeMap::new(),
@@ -96,6 +100,9 @@ impl Summary {
         self.scored += counts.judged;
         self.duplicates += counts.repeats;
         self.learning += counts.learning;
+        for ((signal, label), n) in counts.labels {
+            *self.labels_by_signal.entry(signal).or_default().entry(label.name()).or_default() += n;
+        }
         if nobody > 0 {
             self.ignore("no subject", nobody);
         }

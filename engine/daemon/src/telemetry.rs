@@ -5,6 +5,7 @@ use crate::worker::Published;
 use metrics::{Unit, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use portcullis_core::containment::{Action, DecisionEnd};
+use portcullis_core::event::Label;
 use portcullis_core::verdict::Level;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,6 +55,12 @@ const RESTARTS: Meter =
 const VERDICTS: Meter = meter("portcullis_verdicts_total", Kind::Counter, &["level"], "Verdicts that SCORE wrote");
 const PROPOSALS: Meter = meter("portcullis_proposals_total", Kind::Counter, &["action"], "Containment that SCORE proposed");
 const DECISIONS: Meter = meter("portcullis_decisions_total", Kind::Counter, &["action", "end"], "What became of proposals at the gate");
+const LABELS: Meter = meter(
+    "portcullis_labels_total",
+    Kind::Counter,
+    &["signal", "label"],
+    "Labels by signal whose weight they moved for a subject; signal `none`: the verdict that was meant is not remembered",
+);
 const LAG: Meter = meter("portcullis_lag_records", Kind::Gauge, &["role"], "Records that wait in the partitions assigned to this process");
 const PARTITIONS: Meter =
     meter("portcullis_partitions", Kind::Gauge, &["role", "phase"], "Partitions assigned to this process: recovering, live, stopped");
@@ -62,7 +69,7 @@ const SINCE_TURN: Meter =
 
 /// Every metric.
 pub const ALL: &[Meter] =
-    &[INGESTED, READ, WRITTEN, TRANSACTIONS, TRANSACTION, RESTARTS, VERDICTS, PROPOSALS, DECISIONS, LAG, PARTITIONS, SINCE_TURN];
+    &[INGESTED, READ, WRITTEN, TRANSACTIONS, TRANSACTION, RESTARTS, VERDICTS, PROPOSALS, DECISIONS, LABELS, LAG, PARTITIONS, SINCE_TURN];
 
 /// A commit takes 4 ms where all is well; 30 s is the longest that one is waited for.
 const SECONDS: &[f64] = &[0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
@@ -175,6 +182,8 @@ pub enum Counted {
     Verdict(Level),
     Proposal(Action),
     Decision(Action, DecisionEnd),
+    /// By signal.
+    Label(&'static str, Label),
 }
 
 impl Counted {
@@ -191,6 +200,7 @@ impl Counted {
             Counted::Verdict(level) => counter!(VERDICTS.name, "level" => level.name()).increment(n),
             Counted::Proposal(action) => counter!(PROPOSALS.name, "action" => action.name()).increment(n),
             Counted::Decision(action, end) => counter!(DECISIONS.name, "action" => action.name(), "end" => end.name()).increment(n),
+            Counted::Label(signal, label) => counter!(LABELS.name, "signal" => *signal, "label" => label.name()).increment(n),
         }
     }
 }
@@ -234,6 +244,7 @@ mod tests {
             tally.add(Counted::Ingested("okta-log".into(), Became::DeadLetter), 0);
             tally.add(Counted::Verdict(Level::High), 1);
             tally.add(Counted::Decision(Action::StepUp, DecisionEnd::Sent), 1);
+            tally.add(Counted::Label("new_device", Label::FalsePositive), 1);
             tally.commit();
             tally.commit();
         });
@@ -244,6 +255,7 @@ mod tests {
             "portcullis_transaction_seconds_bucket{role=\"score\",le=\"0.005\"} 1",
             "portcullis_ingested_total{input=\"okta-log\",became=\"ignored\"} 2",
             "portcullis_decisions_total{action=\"step_up\",end=\"sent\"} 1",
+            "portcullis_labels_total{signal=\"new_device\",label=\"false_positive\"} 1",
             "# HELP portcullis_verdicts_total Verdicts that SCORE wrote",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");

@@ -153,7 +153,7 @@ where
                 .map(|record| Borrowed { position: record.position(number as i32), key: record.key(), value: record.value() })
                 .collect();
             let mut outputs = Vec::new();
-            let decided = decide(&mut core, &borrowed, |output| outputs.push(output))?;
+            let (_, decided) = decide(&mut core, &borrowed, |output| outputs.push(output))?;
             if decided != written {
                 findings.add("journal: not what the core says", || format!("{}: {written:?}, the core: {decided:?}", place()));
             }

@@ -40,7 +40,11 @@ fn each_bad_record_is_explained() {
             "is required",
         ),
         (r#"{"time":1795000000000,"type":"feedback.label"}"#.into(), "feedback", "is required for feedback.label"),
-        (r#"{"time":1795000000000,"type":"feedback.label","feedback":{"label":"chargeback"}}"#.into(), "feedback.subject", "is required"),
+        (
+            r#"{"time":1795000000000,"type":"feedback.label","feedback":{"label":"chargeback","verdict_id":"v-1"}}"#.into(),
+            "feedback.subject",
+            "is required",
+        ),
         (login(r#","feedback":{}"#), "feedback.label", "is required"),
         // Wrong types.
         (login("").replace("1795000000000", "\"yesterday\""), "time", "RFC 3339"),
@@ -152,7 +156,7 @@ fn control_records_may_name_their_subject_themselves() {
     let outcome =
         r#"{"time":1795000000000,"type":"containment.outcome","containment":{"status":"done","subject":{"kind":"identity","id":"u"}}}"#;
     assert!(decode_event(outcome.as_bytes()).is_ok());
-    let label = r#"{"time":1795000000000,"type":"feedback.label","feedback":{"label":"chargeback","verdict_id":"v-1"}}"#;
+    let label = r#"{"time":1795000000000,"type":"feedback.label","feedback":{"label":"chargeback","subject":{"kind":"card","id":"c"}}}"#;
     assert!(decode_event(label.as_bytes()).is_ok());
     assert_eq!(fault(outcome.replace("\"u\"", "\"\"")).path, "containment.subject.id");
 }

@@ -35,6 +35,15 @@ pub fn effective(policy: &Policy) -> String {
     out.line(0, format_args!("approvals: {{ required_for: {}, expire_after: {} }}", names(required_for), Span(*expire_after_ms)));
     let release = policy.release;
     out.line(0, format_args!("release: {{ below_db: {}, after: {} }}", db(release.below), Span(release.after_ms)));
+    let f = policy.feedback;
+    let (lower, raise, most) = (db(f.false_positive), db(f.true_positive), db(f.at_most));
+    let (lasts, reach) = (Span(f.lasts_ms), Span(f.reach_ms));
+    out.line(
+        0,
+        format_args!(
+            "feedback: {{ false_positive_db: {lower}, true_positive_db: {raise}, at_most_db: {most}, lasts: {lasts}, reach: {reach} }}"
+        ),
+    );
     out.text
 }
 

@@ -8,6 +8,7 @@ use crate::partition::GatePartition;
 use crate::telemetry::{Counted, Tally};
 use crate::worker::{Outbox, Role};
 use portcullis_connectors::kafka::{Batch, Settings, Source, TopicPartition};
+use portcullis_core::batch::Counts;
 use portcullis_core::gate::GateState;
 use portcullis_core::record::{Control, GateRecord, Output, Position, Tick};
 use portcullis_core::time::Time;
@@ -52,7 +53,8 @@ impl Role for Gate {
                 tally.add(Counted::Decision(decision.action, decision.end), 1);
             }
             write(topics, *encoding, &output, outbox);
-        })
+        })?;
+        Ok(())
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
@@ -85,7 +87,7 @@ pub fn write(topics: &Topics, encoding: Encoding, output: &Output, outbox: &mut 
 impl Decides for GatePartition {
     const ROLE: &'static str = "gate";
 
-    fn decide(&mut self, records: &[Borrowed<'_>], each: &mut dyn FnMut(Output)) -> anyhow::Result<()> {
+    fn decide(&mut self, records: &[Borrowed<'_>], each: &mut dyn FnMut(Output)) -> anyhow::Result<Counts> {
         let values: Vec<GateRecord<'_>> = records
             .iter()
             .map(|r| {
@@ -99,6 +101,6 @@ impl Decides for GatePartition {
         let mut outputs = Vec::new();
         self.apply(&gate_records, &mut outputs)?;
         outputs.drain(..).for_each(each);
-        Ok(())
+        Ok(Counts::default())
     }
 }

@@ -12,6 +12,7 @@ use crate::status::{Phase, WorkerStatus};
 use crate::worker::{NeedsOperator, Outbox};
 use anyhow::Context;
 use portcullis_connectors::kafka::{Batch, RecordRef, Settings, Source, Start, TopicPartition};
+use portcullis_core::batch::Counts;
 use portcullis_core::decide::DECISION_VERSION;
 use portcullis_core::record::{Control, JournalRecord, Output, Position, Tick};
 use portcullis_core::time::Time;
@@ -36,11 +37,11 @@ const STOPPED_SAID: Duration = Duration::from_secs(60);
 pub trait Decides {
     /// Names the directories of its partitions.
     const ROLE: &'static str;
-    /// Decodes records and decides on them, in order; `each` gets the outputs as they come.
+    /// Decodes records and decides on them, in order; `each` gets the outputs as they come. Of GATE nothing but its outputs is counted.
     ///
     /// # Errors
     /// When the state cannot be read.
-    fn decide(&mut self, records: &[Borrowed<'_>], each: &mut dyn FnMut(Output)) -> anyhow::Result<()>;
+    fn decide(&mut self, records: &[Borrowed<'_>], each: &mut dyn FnMut(Output)) -> anyhow::Result<Counts>;
 }
 
 /// A record of the log as it lies in its batch.
@@ -61,8 +62,8 @@ impl<'b> Borrowed<'b> {
     }
 }
 
-/// Decides on a batch: its outputs go to `each` one by one, so that a batch of many keeps none of them; what comes back is its journal
-/// record. Whoever replays a log calls this, too.
+/// Decides on a batch: its outputs go to `each` one by one, so that a batch of many keeps none of them; what comes back is what
+/// was counted, and its journal record. Whoever replays a log calls this, too.
 ///
 /// # Errors
 /// When the state cannot be read.
@@ -70,16 +71,16 @@ pub fn decide<V: Value + Default>(
     partition: &mut LogPartition<V>,
     records: &[Borrowed<'_>],
     mut each: impl FnMut(Output),
-) -> anyhow::Result<JournalRecord>
+) -> anyhow::Result<(Counts, JournalRecord)>
 where
     LogPartition<V>: Decides,
 {
     let mut digest = OutputsDigest::default();
-    partition.decide(records, &mut |output| {
+    let counts = partition.decide(records, &mut |output| {
         digest.add(&output);
         each(output);
     })?;
-    Ok(JournalRecord {
+    let journal = JournalRecord {
         partition: records.first().map_or(0, |r| r.position.partition),
         from: records.first().map_or(0, |r| r.position.offset),
         to: records.last().map_or(0, |r| r.position.offset + 1),
@@ -91,7 +92,8 @@ where
         state_digest: partition.changes_digest(),
         previous: partition.journal().digest.clone(),
         ..JournalRecord::default()
-    })
+    };
+    Ok((counts, journal))
 }
 
 /// BLAKE3 over the unsigned bytes of the outputs, in order.
@@ -211,16 +213,17 @@ where
     }
 
     /// Decides on a batch: `write` puts an output of a partition into the outbox, the journal record follows them.
-    pub fn apply(&mut self, batch: &Batch, outbox: &mut Outbox, mut write: impl FnMut(i32, Output, &mut Outbox)) -> anyhow::Result<()> {
+    pub fn apply(&mut self, batch: &Batch, outbox: &mut Outbox, mut write: impl FnMut(i32, Output, &mut Outbox)) -> anyhow::Result<Counts> {
+        let mut counts = Counts::default();
         for records in batch.partitions() {
             let number = records.at().partition;
             let borrowed: Vec<Borrowed<'_>> = records.records().map(|r| Borrowed::of(number, r)).collect();
             let owned =
                 self.owned.get_mut(&number).with_context(|| format!("{}[{number}]: a record of a partition that is not ours", self.log))?;
             let applied = owned.apply(&self.journal, &borrowed, outbox, |output, outbox| write(number, output, outbox));
-            self.give_up_damaged(number, applied)?;
+            counts += self.give_up_damaged(number, applied)?;
         }
-        Ok(())
+        Ok(counts)
     }
 
     /// The batch is published: remember it.
@@ -236,8 +239,11 @@ where
     }
 
     /// A damaged directory is thrown away at once. The worker begins anew, and finds none.
-    fn give_up_damaged(&mut self, number: i32, done: anyhow::Result<()>) -> anyhow::Result<()> {
-        let Err(error) = done else { return Ok(()) };
+    fn give_up_damaged<T>(&mut self, number: i32, done: anyhow::Result<T>) -> anyhow::Result<T> {
+        let error = match done {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
         if error.chain().any(|e| matches!(e.downcast_ref(), Some(StateFault::Corrupt { .. }))) {
             drop(self.owned.remove(&number));
             tracing::error!(log = %self.log, partition = number, "{error:#}: the directory is thrown away, and rebuilt from a checkpoint or the log");

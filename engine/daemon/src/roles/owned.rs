@@ -7,6 +7,7 @@ use crate::checkpointer::{Checkpointer, Job};
 use crate::partition::{JournalEnd, LogPartition, Unverified};
 use crate::worker::Outbox;
 use anyhow::Context;
+use portcullis_core::batch::Counts;
 use portcullis_core::decide::{DECISION_VERSION, ENGINE};
 use portcullis_core::record::{JournalRecord, Output};
 use portcullis_core::time::Time;
@@ -73,13 +74,13 @@ where
         records: &[Borrowed<'_>],
         outbox: &mut Outbox,
         mut write: impl FnMut(Output, &mut Outbox),
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Counts> {
         let number = records.first().map_or(0, |r| r.position.partition);
         let (end, pays) = self.pay(journal, number, outbox);
-        let mut record = decide(&mut self.partition, records, |output| write(output, outbox))?;
+        let (counts, mut record) = decide(&mut self.partition, records, |output| write(output, outbox))?;
         record.previous.clone_from(&end.digest);
         self.open = Some(Open { end: link(journal, number, &record, end, outbox), pays });
-        Ok(())
+        Ok(counts)
     }
 
     /// Says in the journal what it owes, although no batch came. Whether it owed anything.
@@ -203,7 +204,7 @@ where
 
     fn replay(&mut self, records: &[Copied]) -> anyhow::Result<JournalRecord> {
         let borrowed: Vec<Borrowed<'_>> = records.iter().map(|r| Borrowed { position: r.position, key: &r.key, value: &r.value }).collect();
-        decide(&mut self.partition, &borrowed, drop)
+        decide(&mut self.partition, &borrowed, drop).map(|(_, journal)| journal)
     }
 
     fn remember(&mut self, journal: JournalEnd) -> anyhow::Result<()> {

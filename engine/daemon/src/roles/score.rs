@@ -7,6 +7,7 @@ use crate::reputation::Change;
 use crate::telemetry::{Counted, Tally};
 use crate::worker::{Outbox, Role};
 use portcullis_connectors::kafka::{Batch, Settings, Source, TopicPartition};
+use portcullis_core::batch::Counts;
 use portcullis_core::profile::Profile;
 use portcullis_core::record::{Control, EventRecord, Output, Tick};
 use portcullis_core::subject::{Kind, SubjectRef};
@@ -50,14 +51,18 @@ impl Role for Score {
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         let Score { topics, encoding, partitions, tally } = self;
-        partitions.apply(batch, outbox, |number, output, outbox| {
+        let counts = partitions.apply(batch, outbox, |number, output, outbox| {
             match &output {
                 Output::Verdict(verdict) => tally.add(Counted::Verdict(verdict.level), 1),
                 Output::Proposal(proposal) => tally.add(Counted::Proposal(proposal.action), 1),
                 Output::ToGate(_) | Output::Request(_) | Output::Decision(_) => {}
             }
             write(topics, *encoding, number, &output, outbox);
-        })
+        })?;
+        for ((signal, label), n) in counts.labels {
+            tally.add(Counted::Label(signal, label), n);
+        }
+        Ok(())
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
@@ -78,8 +83,8 @@ impl Role for Score {
 impl Decides for ScorePartition {
     const ROLE: &'static str = "score";
 
-    fn decide(&mut self, records: &[Borrowed<'_>], each: &mut dyn FnMut(Output)) -> anyhow::Result<()> {
-        let mut outputs = Vec::new();
+    fn decide(&mut self, records: &[Borrowed<'_>], each: &mut dyn FnMut(Output)) -> anyhow::Result<Counts> {
+        let (mut outputs, mut counts) = (Vec::new(), Counts::default());
         // What is not one of our records passes time and is told loudly: nobody but INGEST, `policy apply` and SCORE writes to this log.
         let unreadable = EventRecord::Control(Control::Tick(Tick { due: Time(0) }));
         for some in records.chunks(DECODED_AT_ONCE) {
@@ -99,10 +104,10 @@ impl Decides for ScorePartition {
                 },
                 is_first: true,
             });
-            self.apply(&with_values.collect::<Vec<_>>(), &mut outputs)?;
+            counts += self.apply(&with_values.collect::<Vec<_>>(), &mut outputs)?;
             outputs.drain(..).for_each(&mut *each);
         }
-        Ok(())
+        Ok(counts)
     }
 }
 

@@ -63,6 +63,7 @@ pub(super) fn read(map: &Map<'_>, policy: &mut Policy) {
         }
         approvals.not_yet("two_people_above_budget");
     }
+    read_feedback(map, policy);
     if let Some(ms) = map.get("act_within").and_then(|at| span(&at, SECOND_MS, 30 * DAY_MS)) {
         policy.act_within_ms = ms;
     }
@@ -145,6 +146,26 @@ fn check_release(policy: &Policy, at: &At<'_>) {
     let below = policy.release.below;
     if below > policy.levels.medium {
         at.fault(format!("an incident would end at {below} dB, above the level medium ({} dB)", policy.levels.medium));
+    }
+}
+
+fn read_feedback(map: &Map<'_>, policy: &mut Policy) {
+    let Some(feedback) = map.get("feedback").and_then(|at| at.map()) else { return };
+    let rules = &mut policy.feedback;
+    if let Some(db) = feedback.get("false_positive_db").and_then(|at| at.decibans(-20..=0)) {
+        rules.false_positive = db;
+    }
+    if let Some(db) = feedback.get("true_positive_db").and_then(|at| at.decibans(0..=20)) {
+        rules.true_positive = db;
+    }
+    if let Some(db) = feedback.get("at_most_db").and_then(|at| at.decibans(0..=30)) {
+        rules.at_most = db;
+    }
+    if let Some(ms) = feedback.get("lasts").and_then(|at| span(&at, DAY_MS, 365 * DAY_MS)) {
+        rules.lasts_ms = ms;
+    }
+    if let Some(ms) = feedback.get("reach").and_then(|at| span(&at, DAY_MS, 365 * DAY_MS)) {
+        rules.reach_ms = ms;
     }
 }
 

@@ -8,7 +8,7 @@ use crate::policy::network::Cidr;
 use crate::policy::{Budget, Dependents, Learning, Playbook, Protected};
 use crate::signal;
 use crate::subject::Kind;
-use crate::time::{HOUR_MS, MINUTE_MS};
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use crate::verdict::{Centibans, Family, Level};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -97,7 +97,8 @@ fn every_setting_is_read() {
          prior_db: { test: -50, card: -22.5 }\nlevels_db: { medium: -12, critical: 20 }\nhalf_life: { mfa: 90m }\n\
          learning: { agent: { events: 5 } }\nprotected: [ { identity: x }, { class: admin }, { networks: [own, 10.0.0.0/8] } ]\n\
          budgets: [ { action: hold_card, per: 1h, at_most: 3, share_of_active: 0.002 }, { action: hold_card, class: admin, per: 2h, at_most: 1 } ]\n\
-         approvals: { required_for: [offboard], expire_after: 2h }\nrelease: { below_db: -15, after: 1h }\n",
+         approvals: { required_for: [offboard], expire_after: 2h }\nrelease: { below_db: -15, after: 1h }\n\
+         feedback: { false_positive_db: -9, at_most_db: 20, lasts: 30d }\n",
     );
     assert_eq!((p.mode, p.emit, p.act_within_ms), (Mode::Enforce, Emit::Floor, 20 * MINUTE_MS));
     assert_eq!(p.shadow, Shadow { all: false, actions: [Action::HoldCard].into() });
@@ -121,6 +122,8 @@ fn every_setting_is_read() {
     assert_eq!(p.budgets.len(), Policy::built_in().budgets.len() + 1);
     assert_eq!((p.approvals.required_for.clone(), p.approvals.expire_after_ms), ([Action::Offboard].into(), 2 * HOUR_MS));
     assert_eq!((p.release.below, p.release.after_ms), (Centibans(-150), HOUR_MS));
+    let f = p.feedback;
+    assert_eq!((f.false_positive, f.true_positive, f.at_most, f.lasts_ms), (Centibans(-90), Centibans(30), Centibans(200), 30 * DAY_MS));
 }
 
 #[test]
@@ -189,6 +192,7 @@ fn what_is_wrong_is_said() {
         ("levels_db: { high: -10 }".into(), "levels_db: levels must rise: medium -10.0, high -10.0, critical +10.0 dB"),
         ("prior_db: { test: -10 }".into(), "prior_db.test: must be below the level medium (-10.0 dB), or every event reaches it"),
         ("release: { below_db: -5 }".into(), "release.below_db: an incident would end at -5.0 dB, above the level medium (-10.0 dB)"),
+        ("feedback: { false_positive_db: 6 }".into(), "feedback.false_positive_db: 6 is out of bounds: between -20 and 0"),
         ("release: { renewals: 3 }".into(), "release.renewals: this version does not support it yet, take it out, it would have no effect"),
         (
             "approvals: { two_people_above_budget: true }".into(),
