@@ -299,7 +299,7 @@ fn verdict(
         score: sum.total.score(),
         evidence_db: sum.total.db(),
         prior_db: prior.db(),
-        probability: Probability::Uncalibrated,
+        probability: if policy.is_calibrated { Probability::Calibrated(sum.total.probability()) } else { Probability::Uncalibrated },
         level,
         previous_level: risk.level,
         learning: risk.learning && subject.kind == Kind::Identity,

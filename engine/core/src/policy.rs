@@ -42,6 +42,8 @@ pub struct Policy {
     pub act_within_ms: i64,
     pub release: Release,
     pub feedback: FeedbackPolicy,
+    /// Whoever wrote the policy has held its sums against real labels: verdicts give a probability.
+    pub is_calibrated: bool,
 }
 
 impl Policy {
@@ -336,6 +338,7 @@ impl Policy {
                 lasts_ms: 90 * DAY_MS,
                 reach_ms: 120 * DAY_MS,
             },
+            is_calibrated: false,
         }
     }
 }

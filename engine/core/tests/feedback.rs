@@ -179,3 +179,15 @@ fn no_flood_of_labels_or_verdicts_grows_a_profile() {
     assert!(after.1 <= JUDGED_MAX + LEARNED_MAX + 24, "{after:?}");
     assert!(after.0 < before.0 + 300, "{before:?} {after:?}");
 }
+
+#[test]
+fn probability_is_not_given_until_the_policy_says_that_it_may_be() {
+    use portcullis_core::verdict::Probability;
+    let mut log = Log::default();
+    at_home(&mut log, "ana", "customer");
+    guessed(&mut log, at("0"), 1);
+    assert_eq!(last(&run(&log)).probability, Probability::Uncalibrated);
+    let calibrated = Run::over(&Policy { is_calibrated: true, ..policy() }, &log, &[16]);
+    let Probability::Calibrated(p) = last(&calibrated).probability else { panic!("no number") };
+    assert!((p - 1.0 / (1.0 + f64::powf(10.0, -last(&calibrated).evidence_db / 10.0))).abs() < 1e-9, "{p}");
+}

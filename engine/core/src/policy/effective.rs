@@ -22,6 +22,7 @@ pub fn effective(policy: &Policy) -> String {
         Emit::All => "all",
     };
     out.line(0, format_args!("emit: {emit}"));
+    out.line(0, format_args!("probability: {}", if policy.is_calibrated { "calibrated" } else { "uncalibrated" }));
     out.line(0, format_args!("act_within: {}", Span(policy.act_within_ms)));
     write_numbers(&mut out, policy);
     write_names(&mut out, policy);

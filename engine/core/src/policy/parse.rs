@@ -62,6 +62,9 @@ named_enum! {
     pub enum EmitName { Changes = "changes", Floor = "floor", All = "all" }
 }
 
+/// What verdicts say of the probability.
+const PROBABILITY_NAMES: [&str; 2] = ["uncalibrated", "calibrated"];
+
 fn read_switches(map: &Map<'_>, policy: &mut Policy) {
     if let Some(mode) = map.get("mode").and_then(|at| at.word(Mode::NAMES, Mode::from_name)) {
         policy.mode = mode;
@@ -72,6 +75,9 @@ fn read_switches(map: &Map<'_>, policy: &mut Policy) {
             EmitName::Floor => Emit::Floor,
             EmitName::All => Emit::All,
         };
+    }
+    if let Some(is) = map.get("probability").and_then(|at| at.word(&PROBABILITY_NAMES, |word| Some(word == "calibrated"))) {
+        policy.is_calibrated = is;
     }
     if let Some(at) = map.get("shadow") {
         if at.is_word("all") {

@@ -92,7 +92,7 @@ fn what_is_not_named_is_built_in() {
 #[test]
 fn every_setting_is_read() {
     let p = policy(
-        "mode: enforce\nshadow: { actions: [hold_card] }\nemit: floor\nact_within: 20m\n\
+        "mode: enforce\nshadow: { actions: [hold_card] }\nemit: floor\nprobability: calibrated\nact_within: 20m\n\
          networks: { own: [192.0.2.0/24], gateway: ['2001:db8::/32'] }\nlists: { t: [a, 7] }\n\
          prior_db: { test: -50, card: -22.5 }\nlevels_db: { medium: -12, critical: 20 }\nhalf_life: { mfa: 90m }\n\
          learning: { agent: { events: 5 } }\nprotected: [ { identity: x }, { class: admin }, { networks: [own, 10.0.0.0/8] } ]\n\
@@ -122,6 +122,7 @@ fn every_setting_is_read() {
     assert_eq!(p.budgets.len(), Policy::built_in().budgets.len() + 1);
     assert_eq!((p.approvals.required_for.clone(), p.approvals.expire_after_ms), ([Action::Offboard].into(), 2 * HOUR_MS));
     assert_eq!((p.release.below, p.release.after_ms), (Centibans(-150), HOUR_MS));
+    assert!(p.is_calibrated && !Policy::built_in().is_calibrated);
     let f = p.feedback;
     assert_eq!((f.false_positive, f.true_positive, f.at_most, f.lasts_ms), (Centibans(-90), Centibans(30), Centibans(200), 30 * DAY_MS));
 }
