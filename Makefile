@@ -18,7 +18,7 @@ QUALITY_SEEDS ?= 1001-1004
 EVENTS_EACH ?= 300000
 TIMES      ?= 3
 
-.PHONY: demo test torture build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage install bootstrap
+.PHONY: demo test torture build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage weights model install bootstrap
 
 demo: build
 	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
@@ -91,6 +91,17 @@ bench-quality:
 coverage:
 	@cargo build --quiet --release --locked -p portcullis-quality
 	@"$(CARGO_TARGET_DIR)/release/quality" --coverage > docs/coverage.md
+
+# What the weights are worth: counts over the tuning seeds, then the table of docs/policy.md and what it would change. Applies nothing.
+weights: build
+	@"$(MAKE)" --no-print-directory bench-quality QUALITY_SEEDS=20-31 QUALITY="--counted engine/policy/counted.json" > /dev/null
+	@"$(PORTCULLIS)" policy calibrate --counts engine/policy/counted.json
+
+# The figures of the model card over the test seeds, then docs/model.md. The card's figures are compiled in, so it is built between.
+model:
+	@"$(MAKE)" --no-print-directory bench-quality QUALITY="--measured engine/policy/measured.json" > /dev/null
+	@"$(MAKE)" --no-print-directory build
+	@"$(PORTCULLIS)" policy model-card > docs/model.md
 
 # Into ~/.cargo/bin, so that the commands of the README can be typed as they stand.
 install: build

@@ -1,7 +1,7 @@
 //! Which signal speaks where: each in an attack that names it, and in the look-alikes that tempt it not, or without consequence.
 
 use crate::figures::Figures;
-use crate::truth::Kind;
+use portcullis_model::truth::Kind;
 use portcullis_core::event::Class;
 use portcullis_core::policy::Policy;
 use portcullis_core::signal::{self, ALL, Signal};

@@ -62,7 +62,14 @@ impl<'p> Engine<'p> {
         }
     }
 
-    pub fn see(&mut self, event: &Event<'_>, findings: &mut Vec<Finding>, containments: &mut Vec<Containment>) {
+    /// `study` sees each verdict before it becomes a finding.
+    pub fn see(
+        &mut self,
+        event: &Event<'_>,
+        study: &mut dyn FnMut(&Verdict),
+        findings: &mut Vec<Finding>,
+        containments: &mut Vec<Containment>,
+    ) {
         self.log_time = self.log_time.max(event.time);
         let mut keys = Vec::with_capacity(4);
         subjects(event, &mut |kind, id| keys.push(SubjectRef { kind, tenant: &event.tenant, id }.key()));
@@ -80,7 +87,10 @@ impl<'p> Engine<'p> {
         let mut records = Vec::new();
         for output in out {
             match output {
-                Output::Verdict(verdict) => findings.push(finding(*verdict)),
+                Output::Verdict(verdict) => {
+                    study(&verdict);
+                    findings.push(finding(*verdict));
+                }
                 Output::Proposal(proposal) => {
                     self.proposed.insert(proposal.id.clone(), proposal.class);
                     records.push(GateRecord::Proposal(proposal));

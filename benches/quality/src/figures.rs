@@ -1,9 +1,9 @@
 //! What is counted, and how the counts of several worlds add up.
 
-use crate::truth::Kind;
 use portcullis_core::containment::Action;
 use portcullis_core::event::Class;
 use portcullis_core::verdict::Level;
+use portcullis_model::truth::Kind;
 use std::collections::BTreeMap;
 
 /// The levels that are counted.

@@ -6,22 +6,32 @@ use crate::finding::{Containment, Finding};
 use crate::ingest::Ingest;
 use crate::naive::{Naive, NewPlaceAndDevice, Silent, Thresholds};
 use crate::traffic::Traffic;
-use crate::truth::{Kind, Truth};
 use portcullis_core::event::Event;
 use portcullis_core::policy::Policy;
 use portcullis_core::time::{DAY_MS, Time};
-use portcullis_core::verdict::{Level, Name};
+use portcullis_core::verdict::{Level, Name, Verdict};
+use portcullis_model::count::{Counting, Counts};
+use portcullis_model::measure::{Measured, Measuring};
+use portcullis_model::truth::{Kind, Truth};
 use portcullis_schemas::json::decode_event;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// Figures of every detector, in the order of `DETECTORS`.
-pub fn judge(policy: &Policy, traffic: &Traffic) -> anyhow::Result<Vec<Figures>> {
+/// What a world says of the detectors, and of the engine's numbers.
+pub struct Judged {
+    /// In the order of `DETECTORS`.
+    pub figures: Vec<Figures>,
+    pub counts: Counts,
+    pub measured: Measured,
+}
+
+pub fn judge(policy: &Policy, traffic: &Traffic) -> anyhow::Result<Judged> {
     let mut truth = Truth::new(traffic.labels()?);
     let mut ingest = Ingest::default();
     let mut engine = Engine::new(policy);
     let mut naive: [Box<dyn Naive>; 3] = [Box::<Thresholds>::default(), Box::<NewPlaceAndDevice>::default(), Box::new(Silent)];
     let mut scores: Vec<Score> = (0..=naive.len()).map(|_| Score::new(&truth)).collect();
     let mut population = Population::default();
+    let (mut counting, mut measuring) = (Counting::new(policy, &truth), Measuring::new(policy, &truth));
     let (mut events, mut dead_letters) = (0, 0);
     let (mut findings, mut containments) = (Vec::new(), Vec::new());
     traffic.for_each_line(|line| {
@@ -31,7 +41,12 @@ pub fn judge(policy: &Policy, traffic: &Traffic) -> anyhow::Result<Vec<Figures>>
         ingest.see(&mut event);
         truth.saw(&event.id, event.time);
         population.saw(&event);
-        engine.see(&event, &mut findings, &mut containments);
+        measuring.event(&event);
+        let mut study = |verdict: &Verdict| {
+            counting.see(&truth, verdict);
+            measuring.verdict(&truth, verdict, &event);
+        };
+        engine.see(&event, &mut study, &mut findings, &mut containments);
         findings.iter().for_each(|finding| ingest.reputation(finding));
         scores[0].take(&truth, findings.drain(..));
         scores[0].contain(&truth, containments.drain(..));
@@ -51,7 +66,10 @@ pub fn judge(policy: &Policy, traffic: &Traffic) -> anyhow::Result<Vec<Figures>>
         population.fill(figures);
         score.fill(&truth, figures);
     }
-    Ok(all)
+    let (counts, measured) = (counting.finish(&truth), measuring.finish(&truth));
+    // Events say who was active, verdicts only who was decided on.
+    let counts = Counts { identity_days: measured.identity_days, ..counts };
+    Ok(Judged { figures: all, counts, measured })
 }
 
 /// Who was active on which day.
@@ -252,8 +270,14 @@ mod tests {
 
     #[test]
     fn what_is_known_of_a_small_world_is_measured() {
-        let all = judge(&crate::engine::policy(None).unwrap(), &Traffic::Simulated(settings())).unwrap();
+        let Judged { figures: all, counts, measured } =
+            judge(&crate::engine::policy(None).unwrap(), &Traffic::Simulated(settings())).unwrap();
         let [engine, .., silent] = all.as_slice() else { panic!("{} detectors", all.len()) };
+        assert_eq!((counts.attacks, counts.look_alikes), (1, 1));
+        assert!(counts.signals["push_fatigue_won"].attacks == [0, 1] && counts.signals["new_device"].look_alikes != [0, 0], "{counts:?}");
+        assert_eq!((counts.identity_days, measured.identity_days), (engine.identity_days(), engine.identity_days()));
+        assert_eq!(measured.at_high[&0]["easy attacks"], 1);
+        assert!(measured.countries.len() > 1 && measured.channels["sign-in"].identity_days > 100, "{measured:?}");
         assert_eq!(engine.caught(Kind::Attack, Some("easy")).at[1], 1, "push fatigue that won is high by itself");
         assert_eq!(engine.caught(Kind::LookAlike, None).of, 1);
         assert!(engine.dead_letters > 0 && engine.events > 14_000 && engine.identity_days() > 1_000);
@@ -265,7 +289,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let written = Simulation::new(settings()).unwrap().write_to(dir.path(), |_| ()).unwrap();
         let policy = crate::engine::policy(None).unwrap();
-        let page = |traffic: &Traffic| crate::report::markdown(&policy, "x", &judge(&policy, traffic).unwrap());
+        let page = |traffic: &Traffic| crate::report::markdown(&policy, "x", &judge(&policy, traffic).unwrap().figures);
         let files = Traffic::Files { events: written.events, labels: written.labels };
         assert_eq!(page(&files), page(&Traffic::Simulated(settings())));
         assert_eq!(DETECTORS.len(), 4);

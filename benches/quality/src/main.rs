@@ -20,14 +20,17 @@ mod judge;
 mod naive;
 mod report;
 mod traffic;
-mod truth;
 
 use anyhow::Context;
 use clap::Parser;
 use figures::Figures;
+use judge::Judged;
 use portcullis_core::policy::Policy;
+use portcullis_model::count::Counts;
+use portcullis_model::measure::Measured;
 use portcullis_simulate::Settings;
-use std::path::PathBuf;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use traffic::Traffic;
 
@@ -61,13 +64,19 @@ struct Args {
     coverage: bool,
     #[arg(long, default_value_t = 2)]
     threads: usize,
+    /// Write in how many attacks and on how many ordinary days each signal spoke, for `portcullis policy calibrate --counts`.
+    #[arg(long, value_name = "FILE")]
+    counted: Option<PathBuf>,
+    /// Write the figures of the model card, for `portcullis policy model-card`.
+    #[arg(long, value_name = "FILE")]
+    measured: Option<PathBuf>,
 }
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let policy = engine::policy(args.policy.as_deref())?;
     let worlds = if args.coverage { coverage_worlds() } else { worlds(&args)? };
-    let figures = measure(&policy, &worlds, args.threads)?;
+    let figures = measure(&args, &policy, &worlds)?;
     if args.coverage {
         print!("{}", coverage::page(&policy, &figures[0]));
     } else {
@@ -77,10 +86,10 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// Figures of all detectors over all worlds.
-fn measure(policy: &Policy, worlds: &[Traffic], threads: usize) -> anyhow::Result<Vec<Figures>> {
+fn measure(args: &Args, policy: &Policy, worlds: &[Traffic]) -> anyhow::Result<Vec<Figures>> {
     let begun = std::time::Instant::now();
     let next = AtomicUsize::new(0);
-    let worker = || -> anyhow::Result<Vec<(usize, Vec<Figures>)>> {
+    let worker = || -> anyhow::Result<Vec<(usize, Judged)>> {
         let mut done = Vec::new();
         loop {
             let n = next.fetch_add(1, Ordering::Relaxed);
@@ -90,7 +99,7 @@ fn measure(policy: &Policy, worlds: &[Traffic], threads: usize) -> anyhow::Resul
         }
     };
     let mut measured = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads.clamp(1, worlds.len())).map(|_| scope.spawn(worker)).collect();
+        let threads: Vec<_> = (0..args.threads.clamp(1, worlds.len())).map(|_| scope.spawn(worker)).collect();
         let mut all = Vec::new();
         for thread in threads {
             all.extend(thread.join().map_err(|_| anyhow::anyhow!("a measuring thread panicked"))??);
@@ -100,10 +109,27 @@ fn measure(policy: &Policy, worlds: &[Traffic], threads: usize) -> anyhow::Resul
     // In the order of the worlds, whichever thread was first.
     measured.sort_by_key(|(n, _)| *n);
     let mut figures = Figures::of_all_detectors();
+    let (mut counts, mut card) = (Counts::default(), Measured::default());
     for (_, one) in measured {
-        figures.iter_mut().zip(one).for_each(|(all, one)| all.merge(one));
+        figures.iter_mut().zip(one.figures).for_each(|(all, one)| all.merge(one));
+        counts.add(&one.counts);
+        card.add(&one.measured);
+    }
+    if let Some(file) = &args.counted {
+        counts.command = format!("{} QUALITY=\"--counted {}\"", command(args), file.display());
+        write_json(file, &counts)?;
+    }
+    if let Some(file) = &args.measured {
+        card.command = format!("{} QUALITY=\"--measured {}\"", command(args), file.display());
+        card.policy.clone_from(&policy.version);
+        write_json(file, &card)?;
     }
     Ok(figures)
+}
+
+fn write_json(file: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    std::fs::write(file, text + "\n").with_context(|| format!("writing {}", file.display()))
 }
 
 fn worlds(args: &Args) -> anyhow::Result<Vec<Traffic>> {

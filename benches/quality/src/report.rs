@@ -2,9 +2,10 @@
 
 use crate::coverage::{Alone, TRIGGERS, alone};
 use crate::figures::{Alarms, Caught, Figures, share};
-use crate::truth::Kind;
+use portcullis_core::event::Class;
 use portcullis_core::policy::Policy;
 use portcullis_core::verdict::Level;
+use portcullis_model::truth::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 
 const WORDS: &str = "\

@@ -1,7 +1,7 @@
 //! Labelled events: a simulated world, or the files of another generator.
 
-use crate::truth::Label;
 use anyhow::Context;
+use portcullis_model::truth::Label;
 use portcullis_simulate::{Settings, Simulation};
 use std::fmt;
 use std::fs::File;

@@ -1,5 +1,6 @@
 //! The command line: one file a command, one visible list.
 
+mod calibrate;
 mod checkpoint;
 mod demo;
 mod explain;

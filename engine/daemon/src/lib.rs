@@ -13,6 +13,7 @@ pub mod jws;
 pub mod keyed_log;
 pub mod line_file;
 pub mod live;
+pub mod model_page;
 pub mod partition;
 pub mod progress;
 pub mod report;

@@ -42,6 +42,10 @@ pub enum PolicyCommand {
     },
     /// Print the catalogue of signals as a page: what each sees, its weight, its thresholds.
     Signals,
+    /// Propose weights from labelled verdicts: a table of before and after, and the change as YAML. Applies nothing.
+    Calibrate(super::calibrate::Args),
+    /// Print the model card: purpose, where the numbers come from, how far they can be believed.
+    ModelCard,
     /// Print a policy; without a file the default one, ready to be edited.
     Show {
         #[arg(value_name = "FILE")]
@@ -150,6 +154,8 @@ pub fn run(command: PolicyCommand) -> Result<(), Failure> {
             let config = super::validate::load(&config, no_environment)?;
             say!("{}", apply_file(&config, &file, &author)?);
         }
+        PolicyCommand::Calibrate(args) => super::calibrate::run(&args)?,
+        PolicyCommand::ModelCard => say_on!("{}", crate::model_page::model_page()),
         PolicyCommand::Signals => say_on!("{}", crate::signals_page::signals_page()),
         PolicyCommand::Show { file, effective: all } => {
             let (policy, text) = match &file {

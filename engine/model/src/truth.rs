@@ -1,4 +1,6 @@
 //! What took place, and to which of it a finding belongs.
+//!
+//! Labels are lines of `labels.ndjson` (`portcullis simulate`), or `feedback.label` records: what an analyst said of a verdict.
 
 use portcullis_core::time::{DAY_MS, HOUR_MS, Time};
 use portcullis_core::verdict::Name;
@@ -54,6 +56,25 @@ impl Label {
 
     fn is_subject(&self, tenant: &str, subject: &Name) -> bool {
         self.subject == *subject && self.tenant == tenant
+    }
+}
+
+impl Label {
+    /// What an analyst said of somebody, between two times or at these events: an attack, or what only resembled one.
+    pub fn of_feedback(tenant: &str, subject: Name, is_attack: bool, from: Time, to: Time, event_ids: Vec<String>) -> Label {
+        Label {
+            scenario: "feedback".to_owned(),
+            kind: if is_attack { Kind::Attack } else { Kind::LookAlike },
+            difficulty: String::new(),
+            subject,
+            identities: Vec::new(),
+            tenant: tenant.to_owned(),
+            from,
+            to,
+            sufficient_event_id: None,
+            event_ids,
+            expect: Expect::default(),
+        }
     }
 }
 
