@@ -7,6 +7,7 @@ mod explain;
 mod gate;
 mod log;
 mod policy;
+mod policy_diff;
 mod run;
 mod score;
 mod simulate;

@@ -42,6 +42,13 @@ pub enum PolicyCommand {
     },
     /// Print the catalogue of signals as a page: what each sees, its weight, its thresholds.
     Signals,
+    /// What the second policy decides by that the first does not: everything in force, defaults included.
+    Diff {
+        #[arg(value_name = "A")]
+        a: PathBuf,
+        #[arg(value_name = "B")]
+        b: PathBuf,
+    },
     /// Propose weights from labelled verdicts: a table of before and after, and the change as YAML. Applies nothing.
     Calibrate(super::calibrate::Args),
     /// Print the model card: purpose, where the numbers come from, how far they can be believed.
@@ -153,6 +160,10 @@ pub fn run(command: PolicyCommand) -> Result<(), Failure> {
         PolicyCommand::Apply { file, config, author, no_environment } => {
             let config = super::validate::load(&config, no_environment)?;
             say!("{}", apply_file(&config, &file, &author)?);
+        }
+        PolicyCommand::Diff { a, b } => {
+            let told = super::policy_diff::diff(&read(&a)?.0, &read(&b)?.0);
+            say_on!("{}", if told.is_empty() { "Nothing differs.\n" } else { &told });
         }
         PolicyCommand::Calibrate(args) => super::calibrate::run(&args)?,
         PolicyCommand::ModelCard => say_on!("{}", crate::model_page::model_page()),
