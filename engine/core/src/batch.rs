@@ -10,6 +10,7 @@ use crate::observe::{Observation, observe};
 use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::record::{Control, Output, Position, Sample};
+use crate::rule::{self, RuleCounts};
 use crate::sample::TenantSample;
 use crate::shelf::Shelf;
 use crate::subject::{Kind, SubjectRef};
@@ -50,6 +51,8 @@ pub struct Counts {
     pub learning: u64,
     /// Labels by signal whose weight they moved; `NO_SIGNAL` for those whose verdict is not remembered.
     pub labels: BTreeMap<(&'static str, Label), u64>,
+    /// By the rule's id.
+    pub rules: BTreeMap<String, RuleCounts>,
 }
 
 /// In place of a signal's name: a label that moved nothing.
@@ -62,6 +65,9 @@ impl std::ops::AddAssign for Counts {
         self.learning += more.learning;
         for (key, n) in more.labels {
             *self.labels.entry(key).or_default() += n;
+        }
+        for (id, more) in more.rules {
+            *self.rules.entry(id).or_default() += more;
         }
     }
 }
@@ -124,7 +130,11 @@ pub fn apply<S: Shelf<Value = Profile>>(
         seen.push(Some((slot, subject, event, observation, published)));
     }
 
-    // rules: none in this version; their evaluator takes the rows of `seen` and adds to what spoke.
+    // rules
+    if !policy.rules.list().is_empty() {
+        let mut rows: Vec<_> = seen.iter_mut().flatten().map(|(_, _, event, observation, _)| (*event, &mut **observation)).collect();
+        counts.rules = rule::ask(policy, &mut rows);
+    }
 
     // decide
     let mut log_time = state.log_time;

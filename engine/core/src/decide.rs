@@ -72,10 +72,11 @@ pub fn decide(
     for spoke in seen.spoke.drain(..).filter(|_| !nothing) {
         let mut piece = spoke.evidence;
         piece.at = risk.clock;
+        let Some(speaker) = policy.speaker(piece.signal) else { continue };
         if let Some(feedback) = &risk.feedback {
-            piece.weight = feedback.weigh(policy, spoke.signal, seen.row.class, piece.weight);
+            piece.weight = feedback.weigh(policy, piece.signal, seen.row.class, piece.weight);
         }
-        let half_life_ms = policy.half_life_ms[crate::signal::ALL[spoke.signal].family as usize];
+        let half_life_ms = policy.half_life_ms[speaker.family() as usize];
         piece.floor = spoke.at_least.map(|level| (level, risk.clock.plus(half_life_ms)));
         evidence::add(&mut risk.evidence, policy, risk.clock, piece);
     }
@@ -102,6 +103,8 @@ pub fn decide(
     // What is asked never depends on what is emitted: a second session of the same thief is worth a verdict too.
     if is_due(policy.emit, risk, &sum, level, ground.log_time) || propose::anything_new(policy, subject, risk, &sum, level, event) {
         let mut verdict = verdict(ground, subject, risk, &sum, prior, level, Some(event), std::mem::take(&mut seen.errors));
+        let against = verdict.reasons.partition_point(|r| r.db > 0.0);
+        verdict.reasons.splice(against..against, seen.aside.drain(..));
         verdict.actor.automation = f64::from(seen.row.rhythm.automation_permille()) / 1_000.0;
         if level > Level::Low {
             Feedback::judged(&mut risk.feedback, &verdict, &risk.evidence, &sum, risk.clock);
@@ -267,7 +270,7 @@ fn verdict(
     errors: Vec<String>,
 ) -> Verdict {
     let (policy, position) = (ground.policy, ground.position);
-    let mut reasons = evidence::reasons(&risk.evidence, sum);
+    let mut reasons = evidence::reasons(&risk.evidence, policy, sum);
     if let Some(feedback) = &risk.feedback {
         feedback.say(policy, risk.class.unwrap_or(Class::Customer), &mut reasons);
     }
@@ -308,7 +311,7 @@ fn verdict(
         floor: sum
             .floor
             .filter(|(l, _)| *l == level && policy.level_of(sum.total) < level)
-            .and_then(|(_, i)| crate::signal::by_number(risk.evidence[i].signal).map(|s| crate::signal::ALL[s].name.to_owned())),
+            .and_then(|(_, i)| policy.speaker(risk.evidence[i].signal).map(|s| s.name().to_owned())),
         errors,
         folded: risk.folded,
         mode: policy.mode,

@@ -5,7 +5,7 @@
 
 use crate::decay::decayed;
 use crate::policy::Policy;
-use crate::signal::{self, ALL};
+use crate::speaker::Speaker;
 use crate::time::Time;
 use crate::verdict::{Centibans, Family, Level, Reason};
 use arrayvec::ArrayVec;
@@ -44,8 +44,8 @@ impl Scope {
 /// One signal's evidence about one scope.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Evidence {
-    /// `Signal::number`.
-    pub signal: u16,
+    /// `Signal::number` or `Rule::number`.
+    pub signal: u32,
     /// Weight when it spoke last.
     pub weight: Centibans,
     /// When that was, by the evidence clock.
@@ -67,17 +67,17 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    fn signal(&self) -> Option<&'static signal::Signal> {
-        signal::by_number(self.signal).map(|i| &ALL[i])
+    fn speaker<'p>(&self, policy: &'p Policy) -> Option<Speaker<'p>> {
+        policy.speaker(self.signal)
     }
 
     /// Of its signal's family; 0 for a signal that this engine does not know, which never weighs anything.
     pub fn half_life_ms(&self, policy: &Policy) -> i64 {
-        self.signal().map_or(0, |s| policy.half_life_ms[s.family as usize])
+        self.speaker(policy).map_or(0, |s| policy.half_life_ms[s.family() as usize])
     }
 
     fn now(&self, policy: &Policy, clock: Time) -> i32 {
-        self.signal().map_or(0, |s| decayed(self.weight.0, clock.since(self.at), policy.half_life_ms[s.family as usize]))
+        self.speaker(policy).map_or(0, |s| decayed(self.weight.0, clock.since(self.at), policy.half_life_ms[s.family() as usize]))
     }
 
     fn is_remembered(&self, policy: &Policy, clock: Time) -> bool {
@@ -141,13 +141,19 @@ fn join_events(mut old: Vec<String>, new: Vec<String>) -> Vec<String> {
 pub type Pieces<T> = ArrayVec<T, EVIDENCE_MAX>;
 
 /// What protects takes away, strongest first, from what is about the same thing; what it took is added to `applied`.
-fn protect<T: Ord>(held: &[Evidence], protective: &mut Pieces<(i32, usize)>, applied: &mut Pieces<(usize, i32)>, tie: impl Fn(usize) -> T) {
+fn protect<T: Ord>(
+    held: &[Evidence],
+    policy: &Policy,
+    protective: &mut Pieces<(i32, usize)>,
+    applied: &mut Pieces<(usize, i32)>,
+    tie: impl Fn(usize) -> T,
+) {
     let mut left = applied.clone();
     protective.sort_unstable_by_key(|a| (a.0, tie(a.1)));
     for &mut (weight, i) in protective {
         let mut budget = -weight;
         for (j, remaining) in &mut left {
-            let spared = held[*j].signal().is_some_and(|s| held[i].spares & 1 << s.family as u16 != 0);
+            let spared = held[*j].speaker(policy).is_some_and(|s| held[i].spares & 1 << s.family() as u16 != 0);
             if !spared && held[i].scope.shares(&held[*j].scope) {
                 let taken = budget.min(*remaining);
                 *remaining -= taken;
@@ -177,7 +183,7 @@ pub fn sum(held: &[Evidence], policy: &Policy, prior: Centibans, clock: Time) ->
     let mut floor: Option<(Level, usize)> = None;
     let mut only_unauthenticated = true;
     for (i, evidence) in held.iter().enumerate().take(EVIDENCE_MAX) {
-        let (Some(signal), now) = (evidence.signal(), evidence.now(policy, clock)) else { continue };
+        let (Some(speaker), now) = (evidence.speaker(policy), evidence.now(policy, clock)) else { continue };
         if let Some((level, until)) = evidence.floor
             && until > clock
             && floor.is_none_or(|(highest, _)| level > highest)
@@ -185,8 +191,8 @@ pub fn sum(held: &[Evidence], policy: &Policy, prior: Centibans, clock: Time) ->
             floor = Some((level, i));
         }
         if now > 0 {
-            against.push((signal.family, now, i));
-            only_unauthenticated &= signal.unauthenticated;
+            against.push((speaker.family(), now, i));
+            only_unauthenticated &= speaker.unauthenticated();
         } else if now < 0 {
             protective.push((now, i));
         }
@@ -202,7 +208,7 @@ pub fn sum(held: &[Evidence], policy: &Policy, prior: Centibans, clock: Time) ->
         applied.push((i, now >> rank.min(31)));
     }
     if !protective.is_empty() {
-        protect(held, &mut protective, &mut applied, tie);
+        protect(held, policy, &mut protective, &mut applied, tie);
     }
     applied.retain(|piece| piece.1 != 0);
     applied.sort_unstable_by_key(|a| (-a.1, tie(a.0)));
@@ -216,22 +222,21 @@ pub fn level(sum: &Sum, policy: &Policy) -> Level {
 }
 
 /// The reasons of a sum, strongest first.
-pub fn reasons(held: &[Evidence], sum: &Sum) -> Vec<Reason> {
-    let words = |list: &[&str]| list.iter().map(|w| (*w).to_owned()).collect();
+pub fn reasons(held: &[Evidence], policy: &Policy, sum: &Sum) -> Vec<Reason> {
     sum.applied
         .iter()
         .filter_map(|(i, cb)| {
             let evidence = &held[*i];
-            let signal = evidence.signal()?;
+            let speaker = evidence.speaker(policy)?;
             Some(Reason {
-                signal: signal.name.to_owned(),
-                family: signal.family,
+                signal: speaker.name().to_owned(),
+                family: speaker.family(),
                 db: Centibans(*cb).db(),
                 observed: evidence.observed.clone(),
                 expected: evidence.expected.clone(),
                 detail: evidence.detail.clone(),
-                attack: words(signal.attack),
-                nhi: words(signal.nhi),
+                attack: speaker.attack(),
+                nhi: speaker.nhi(),
                 events: evidence.events.clone(),
             })
         })
@@ -241,13 +246,14 @@ pub fn reasons(held: &[Evidence], sum: &Sum) -> Vec<Reason> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::signal::{self, ALL};
     use crate::time::HOUR_MS;
     use proptest::prelude::*;
 
     pub fn piece(name: &str, cb: i32, scope: u64, at: i64) -> Evidence {
         let signal = &ALL[signal::by_name(name).unwrap()];
         Evidence {
-            signal: signal.number,
+            signal: u32::from(signal.number),
             weight: Centibans(cb),
             at: Time(at),
             floor: None,
@@ -301,17 +307,17 @@ pub mod tests {
             pieces.dedup_by_key(|(s, _, scope, _)| (*s, *scope));
             let mut held: Vec<Evidence> = Vec::new();
             for (s, cb, scope, at) in &pieces {
-                if held.iter().all(|e| e.signal != ALL[*s].number || e.scope.session != *scope) {
+                if held.iter().all(|e| e.signal != u32::from(ALL[*s].number) || e.scope.session != *scope) {
                     held.push(piece(ALL[*s].name, cb * ALL[*s].weight_db.signum(), *scope, *at));
                 }
             }
             let a = sum(&held, &policy, PRIOR, Time(HOUR_MS));
-            let reasons_a = reasons(&held, &a);
+            let reasons_a = reasons(&held, &policy, &a);
             let n = held.len().max(1);
             held.rotate_left((seed as usize) % n);
             let b = sum(&held, &policy, PRIOR, Time(HOUR_MS));
             prop_assert_eq!(a.total, b.total);
-            prop_assert_eq!(&reasons_a, &reasons(&held, &b));
+            prop_assert_eq!(&reasons_a, &reasons(&held, &policy, &b));
             // Reasons and prior add up, by hand, in decibans.
             let by_hand: f64 = reasons_a.iter().map(|r| (r.db * 10.0).round()).sum();
             prop_assert_eq!(by_hand as i32 + PRIOR.0, a.total.0);

@@ -146,8 +146,9 @@ impl Feedback {
         drop_empty(slot);
     }
 
-    /// What labels make of a finding of the signal at this place of `ALL`.
-    pub fn weigh(&self, policy: &Policy, place: usize, class: Class, weight: Centibans) -> Centibans {
+    /// What labels make of the evidence of a signal with this number. Labels move no rule of the policy: its author does.
+    pub fn weigh(&self, policy: &Policy, number: u32, class: Class, weight: Centibans) -> Centibans {
+        let Some(place) = u16::try_from(number).ok().and_then(signal::by_number) else { return weight };
         let by = self.by(ALL[place].number);
         let full = policy.signals[place].by_class[class as usize].weight;
         scaled(weight, full, weighed(full, by))
@@ -245,7 +246,7 @@ fn drop_empty(slot: &mut Option<Box<Feedback>>) {
 
 /// Signals that speak against the subject in a sum, strongest first.
 fn against<'h>(held: &'h [Evidence], sum: &'h Sum) -> impl Iterator<Item = u16> + 'h {
-    sum.applied.iter().filter(|(_, cb)| *cb > 0).map(|(i, _)| held[*i].signal)
+    sum.applied.iter().filter(|(_, cb)| *cb > 0).filter_map(|(i, _)| u16::try_from(held[*i].signal).ok())
 }
 
 fn key_of(verdict_id: &str) -> [u8; 8] {
@@ -270,7 +271,7 @@ fn reweigh(policy: &Policy, number: u16, before: Centibans, after: Centibans, he
     let Some(place) = signal::by_number(number) else { return };
     let full = policy.signals[place].by_class[held.class as usize].weight;
     let (from, to) = (weighed(full, before), weighed(full, after));
-    for piece in held.evidence.iter_mut().filter(|e| e.signal == number) {
+    for piece in held.evidence.iter_mut().filter(|e| e.signal == u32::from(number)) {
         piece.weight = scaled(piece.weight, from, to);
     }
 }

@@ -3,17 +3,19 @@
 use crate::event::{Class, Event, EventType};
 use crate::evidence::{Evidence, Scope};
 use crate::hash::{Of, hash};
+use crate::heard::Heard;
 use crate::memory::session::device_hash;
 use crate::memory::{Memory, checkout::CheckoutMemory, identity::IdentityMemory, source::SourceMemory};
 use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::record::Position;
 use crate::row::Row;
+use crate::rule;
 use crate::sample::TenantSample;
-use crate::signal::{self, ALL, Look, Said, Signal, WORDS_MAX};
+use crate::signal::{self, ALL, Look, Said, WORDS_MAX};
 use crate::subject::{Kind, SubjectRef};
 use crate::time::{MINUTE_MS, Time};
-use crate::verdict::{Centibans, Level, Mode};
+use crate::verdict::{Centibans, Level, Mode, Reason};
 
 /// An event's time is believed up to this long after the broker's stamp.
 const AHEAD_MAX_MS: i64 = 5 * MINUTE_MS;
@@ -26,14 +28,16 @@ pub struct Observation {
     pub row: Row,
     /// Signals that speak against the subject. What speaks for it is asked by `speak_for` once something is held against it.
     pub spoke: Vec<Spoke>,
+    /// What signals said before, where rules ask for it.
+    pub heard: Vec<Heard>,
+    /// What rules in shadow said.
+    pub aside: Vec<Reason>,
     pub errors: Vec<String>,
 }
 
-/// A signal that spoke, weighed by the policy.
+/// A signal or rule that spoke, weighed by the policy.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Spoke {
-    /// Place in `signal::ALL`.
-    pub signal: usize,
     pub evidence: Evidence,
     pub at_least: Option<Level>,
 }
@@ -41,7 +45,7 @@ pub struct Spoke {
 impl Default for Observation {
     fn default() -> Observation {
         let row = Row::new(Kind::Identity, Class::Customer, Time(0));
-        Observation { repeat: false, row, spoke: Vec::new(), errors: Vec::new() }
+        Observation { repeat: false, row, spoke: Vec::new(), heard: Vec::new(), aside: Vec::new(), errors: Vec::new() }
     }
 }
 
@@ -61,6 +65,8 @@ pub fn observe(
     // Nothing of `profile.risk` is read here: it moves in the decide pass, which may be a whole batch behind.
     seen.row = Row::new(kind, Class::Customer, now);
     seen.spoke.clear();
+    seen.heard.clear();
+    seen.aside.clear();
     seen.errors.clear();
     seen.repeat = profile.is_repeat(&event.tenant, source_of(event), &event.id);
     if seen.repeat {
@@ -103,6 +109,9 @@ pub fn observe(
         (Kind::Tenant, _) => {}
     }
     speak(policy, event, &seen.row, false, &mut seen.spoke);
+    if !policy.rules.list().is_empty() {
+        rule::prepare(policy, profile, seen);
+    }
 }
 
 /// Asks the protective signals. Most events have nothing that they could protect from, so only the decide pass knows when to ask; they see
@@ -146,16 +155,17 @@ fn speak(policy: &Policy, event: &Event<'_>, row: &Row, protective: bool, spoke:
         if policy.signals[i].mode == Mode::Shadow {
             continue;
         }
-        spoke.push(Spoke { signal: i, evidence: evidence(&ALL[i], event, row, settings.weight, said), at_least: settings.at_least });
+        let (number, spares) = (u32::from(ALL[i].number), signal::spares(&ALL[i], event, row));
+        spoke.push(Spoke { evidence: evidence(number, spares, event, row, settings.weight, said), at_least: settings.at_least });
     }
 }
 
-/// What a signal said, as evidence about what the event names.
-fn evidence(signal: &Signal, event: &Event<'_>, row: &Row, weight: Centibans, said: Said) -> Evidence {
+/// What a signal or rule said, as evidence about what the event names.
+pub(crate) fn evidence(number: u32, spares: u16, event: &Event<'_>, row: &Row, weight: Centibans, said: Said) -> Evidence {
     // What somebody did to the subject was not done in the subject's session.
     let own = !row.acted_upon;
     Evidence {
-        signal: signal.number,
+        signal: number,
         weight: Centibans((i64::from(weight.0) * i64::from(said.strength_permille) / 1_000) as i32),
         at: row.now,
         floor: None,
@@ -165,7 +175,7 @@ fn evidence(signal: &Signal, event: &Event<'_>, row: &Row, weight: Centibans, sa
             Kind::Identity => Scope { credential: scope_of(event).credential, ..Scope::default() },
             _ => Scope::default(),
         },
-        spares: signal::spares(signal, event, row),
+        spares,
         observed: cut(said.observed),
         expected: cut(said.expected),
         detail: cut(said.detail),
@@ -187,7 +197,7 @@ fn scope_of(event: &Event<'_>) -> Scope {
 }
 
 /// Words from the log are kept up to `WORDS_MAX` bytes, cut between characters.
-fn cut(mut words: String) -> String {
+pub(crate) fn cut(mut words: String) -> String {
     if words.len() > WORDS_MAX {
         let end = (0..=WORDS_MAX).rev().find(|i| words.is_char_boundary(*i)).unwrap_or(0);
         words.truncate(end);

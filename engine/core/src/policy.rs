@@ -7,6 +7,7 @@ pub mod yaml;
 
 use crate::containment::Action;
 use crate::event::{Class, EventType};
+use crate::rule::Rules;
 use crate::signal::{self, PARAMS_MAX};
 use crate::subject::Kind;
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS};
@@ -33,6 +34,7 @@ pub struct Policy {
     pub learning: [Learning; Class::ALL.len()],
     /// By the signal's place in `signal::ALL`.
     pub signals: Vec<SignalPolicy>,
+    pub rules: Rules,
     /// The first match is the one.
     pub playbooks: Vec<Playbook>,
     pub protected: Vec<Protected>,
@@ -325,6 +327,7 @@ impl Policy {
             half_life_ms,
             learning,
             signals: signal::ALL.iter().map(|s| s.default_policy()).collect(),
+            rules: Rules::default(),
             playbooks: Vec::new(),
             protected: Vec::new(),
             budgets: built_in_budgets(),

@@ -6,6 +6,7 @@ use crate::evidence::Evidence;
 use crate::falls::Answers;
 use crate::feedback::Feedback;
 use crate::hash::{Of, hash_parts};
+use crate::heard::Heard;
 use crate::memory::Memory;
 use crate::subject::Kind;
 use crate::time::{DAY_MS, Time};
@@ -39,6 +40,9 @@ pub struct Profile {
     observed_at: Time,
     pub memory: Memory,
     pub risk: Risk,
+    /// Stands behind the rest, and only where there is any: a policy without such rules costs no byte.
+    #[serde(skip)]
+    pub heard: Vec<Heard>,
 }
 
 /// Appends to a vector. Nearly all that comes is a number of at most ten bytes, for which a call to copy memory costs more than the copy.
@@ -233,6 +237,7 @@ impl Profile {
         if self.observed_at != Time(0) && log_time.since(self.observed_at) > self.retention_ms() {
             self.memory = Memory::Nothing;
             self.recent.clear();
+            self.heard.clear();
         }
         self.observed_at = log_time;
     }
@@ -254,13 +259,16 @@ impl Profile {
         out.push(STATE_VERSION as u8);
         // Writing into memory cannot fail, and no type here refuses to be written.
         let _written = postcard::serialize_with_flavor(self, Appending(out));
+        if !self.heard.is_empty() {
+            let _written = postcard::serialize_with_flavor(&self.heard, Appending(out));
+        }
     }
 
     /// Reads the store's bytes back.
     pub fn decode(bytes: &[u8]) -> Result<Profile, String> {
         match bytes.split_first() {
             Some((version, rest)) if (OLDEST_STATE_VERSION..=STATE_VERSION).contains(&u32::from(*version)) => {
-                let read = if u32::from(*version) < 3 { from_2(rest) } else { postcard::from_bytes(rest) };
+                let read = if u32::from(*version) < 3 { from_2(rest) } else { Profile::decode_parts(rest) };
                 read.map_err(|e| format!("profile of {} bytes: {e}", bytes.len()))
             }
             Some((version, _)) => {
@@ -270,10 +278,19 @@ impl Profile {
         }
     }
 
+    fn decode_parts(bytes: &[u8]) -> postcard::Result<Profile> {
+        let (mut profile, rest) = postcard::take_from_bytes::<Profile>(bytes)?;
+        if !rest.is_empty() {
+            profile.heard = postcard::from_bytes(rest)?;
+        }
+        Ok(profile)
+    }
+
     /// Estimate of the memory it takes, bytes.
     pub fn weight_bytes(&self) -> usize {
         size_of::<Profile>()
             + self.recent.capacity() * 8
+            + self.heard.capacity() * size_of::<Heard>()
             + self.memory.heap_bytes()
             + self.risk.evidence.len() * 400
             + if self.risk.incident.is_some() { 1_000 } else { 0 }

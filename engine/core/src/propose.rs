@@ -34,7 +34,7 @@ pub fn propose(
                 let reference = IncidentRef { id: incident.id.clone(), opened_at: incident.opened_at };
                 let mut proposal = proposal(ground, subject, risk, verdict, event, playbook, step, target, reference, count);
                 proposal.planted = incident.planted.clone();
-                proposal.params = params(step, subject, sum, risk, event);
+                proposal.params = params(ground.policy, step, subject, sum, risk, event);
                 out.push(Output::Proposal(Box::new(proposal)));
             }
         }
@@ -183,15 +183,14 @@ fn targets(action: Action, subject: SubjectRef<'_>, risk: &Risk, sum: &Sum, even
     }
 }
 
-fn params(step: &Step, subject: SubjectRef<'_>, sum: &Sum, risk: &Risk, event: &Event<'_>) -> Params {
+fn params(policy: &Policy, step: &Step, subject: SubjectRef<'_>, sum: &Sum, risk: &Risk, event: &Event<'_>) -> Params {
     let mut params = Params::default();
     match step.action {
         Action::StepUp => {
             params.method = Some(step.method.clone().unwrap_or_else(|| "reauthenticate".to_owned()));
             // Never by a method that is under suspicion.
-            let mfa = sum.applied.iter().any(|(i, cb)| {
-                *cb > 0 && crate::signal::by_number(risk.evidence[*i].signal).is_some_and(|s| crate::signal::ALL[s].family == Family::Mfa)
-            });
+            let is_mfa = |number| policy.speaker(number).is_some_and(|s| s.family() == Family::Mfa);
+            let mfa = sum.applied.iter().any(|(i, cb)| *cb > 0 && is_mfa(risk.evidence[*i].signal));
             if mfa {
                 params.not = vec!["push".to_owned()];
             }

@@ -98,6 +98,8 @@ pub struct Row {
     pub privileged: bool,
     /// Neither this hour of the day nor the ones beside it have any history: log of the likelihood ratio of that, centibans; else 0.
     pub strange_hour_cb: i32,
+    /// Share of its usual activity in this hour, millionths; only where the policy has rules, which alone ask for it.
+    pub hour_share_ppm: Option<u32>,
     pub rhythm: Rhythm,
 
     /// Days on which a network that hides somebody was used before; `None`: this event's does not.
@@ -186,6 +188,7 @@ impl Row {
             rotate_every_ms: None,
             privileged: false,
             strange_hour_cb: 0,
+            hour_share_ppm: None,
             rhythm: Rhythm::default(),
             hidden_network_days: None,
             posture: None,

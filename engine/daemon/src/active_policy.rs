@@ -1,8 +1,8 @@
 //! The policy in force in a partition: adopted from the log at an offset, kept in state, the built-in shadow policy before the first.
 
 use portcullis_core::id;
+use portcullis_core::policy::Policy;
 use portcullis_core::policy::yaml::Fault;
-use portcullis_core::policy::{Policy, parse};
 use portcullis_core::record::PolicyRecord;
 use portcullis_core::time::Time;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ impl ActivePolicy {
     /// # Errors
     /// Every fault of its text. `policy apply` checks before it writes, so this is a record that somebody else wrote.
     pub fn from_record(record: PolicyRecord) -> Result<ActivePolicy, Vec<Fault>> {
-        let policy = parse::parse(&format!("policy {}", record.version), &record.text)?;
+        let policy = portcullis_rules::parse(&format!("policy {}", record.version), &record.text)?;
         Ok(ActivePolicy { record: Some(record), policy: Arc::new(policy) })
     }
 

@@ -34,6 +34,10 @@ pub struct Summary {
     /// Labels by signal whose weight they moved for a subject; `none`: the verdict that was meant is not remembered.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels_by_signal: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    /// Rows that a rule of the policy hit, in shadow too; empty without rules.
+    pub rule_hits: BTreeMap<String, u64>,
+    /// Rows on which a rule could not be evaluated; verdicts say why.
+    pub rule_errors: BTreeMap<String, u64>,
     pub requests: u64,
     pub requests_by_action: BTreeMap<&'static str, u64>,
     pub decisions_by_end: BTreeMap<&'static str, u64>,
@@ -60,6 +64,8 @@ impl Default for Summary {
             verdicts_by_level: BTreeMap::new(),
             verdicts_by_signal: BTreeMap::new(),
             labels_by_signal: BTreeMap::new(),
+            rule_hits: BTreeMap::new(),
+            rule_errors: BTreeMap::new(),
             requests: 0,
             requests_by_action: BTreeMap::new(),
             decisions_by_end: BTreeMap::new(),
@@ -103,6 +109,13 @@ impl Summary {
         for ((signal, label), n) in counts.labels {
             *self.labels_by_signal.entry(signal).or_default().entry(label.name()).or_default() += n;
         }
+        for (rule, counts) in counts.rules {
+            for (by_rule, n) in [(&mut self.rule_hits, counts.hits), (&mut self.rule_errors, counts.errors)] {
+                if n > 0 {
+                    *by_rule.entry(rule.clone()).or_default() += n;
+                }
+            }
+        }
         if nobody > 0 {
             self.ignore("no subject", nobody);
         }
@@ -139,6 +152,13 @@ impl Summary {
             tracing::warn!(
                 "source.ip is no address in {} events: they were judged, but teach nothing about a source",
                 self.source_ip_unusable
+            );
+        }
+        for (rule, rows) in &self.rule_errors {
+            tracing::warn!(
+                rule,
+                rows,
+                "the rule could not be evaluated on these rows, and said nothing of them: `--emit all` shows why, under errors"
             );
         }
         if scored > 0 && verdicts == 0 {

@@ -53,6 +53,13 @@ const TRANSACTION: Meter = meter(
 const RESTARTS: Meter =
     meter("portcullis_worker_restarts_total", Kind::Counter, &["role"], "Workers made anew after a failure that passes");
 const VERDICTS: Meter = meter("portcullis_verdicts_total", Kind::Counter, &["level"], "Verdicts that SCORE wrote");
+const RULE_HITS: Meter = meter("portcullis_rule_hits_total", Kind::Counter, &["rule"], "Rows that a rule of the policy hit, in shadow too");
+const RULE_ERRORS: Meter = meter(
+    "portcullis_rule_errors_total",
+    Kind::Counter,
+    &["rule"],
+    "Rows on which a rule of the policy could not be evaluated; verdicts name why",
+);
 const PROPOSALS: Meter = meter("portcullis_proposals_total", Kind::Counter, &["action"], "Containment that SCORE proposed");
 const DECISIONS: Meter = meter("portcullis_decisions_total", Kind::Counter, &["action", "end"], "What became of proposals at the gate");
 const LABELS: Meter = meter(
@@ -68,8 +75,23 @@ const SINCE_TURN: Meter =
     meter("portcullis_since_turn_seconds", Kind::Gauge, &["role"], "Since the role's slowest worker last turned its loop");
 
 /// Every metric.
-pub const ALL: &[Meter] =
-    &[INGESTED, READ, WRITTEN, TRANSACTIONS, TRANSACTION, RESTARTS, VERDICTS, PROPOSALS, DECISIONS, LABELS, LAG, PARTITIONS, SINCE_TURN];
+pub const ALL: &[Meter] = &[
+    INGESTED,
+    READ,
+    WRITTEN,
+    TRANSACTIONS,
+    TRANSACTION,
+    RESTARTS,
+    VERDICTS,
+    RULE_HITS,
+    RULE_ERRORS,
+    PROPOSALS,
+    DECISIONS,
+    LABELS,
+    LAG,
+    PARTITIONS,
+    SINCE_TURN,
+];
 
 /// A commit takes 4 ms where all is well; 30 s is the longest that one is waited for.
 const SECONDS: &[f64] = &[0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
@@ -180,6 +202,9 @@ pub enum Became {
 pub enum Counted {
     Ingested(Arc<str>, Became),
     Verdict(Level),
+    /// By the rule's id.
+    RuleHit(String),
+    RuleError(String),
     Proposal(Action),
     Decision(Action, DecisionEnd),
     /// By signal.
@@ -198,6 +223,8 @@ impl Counted {
                 counter!(INGESTED.name, "input" => input.to_string(), "became" => name).increment(n);
             }
             Counted::Verdict(level) => counter!(VERDICTS.name, "level" => level.name()).increment(n),
+            Counted::RuleHit(rule) => counter!(RULE_HITS.name, "rule" => rule.clone()).increment(n),
+            Counted::RuleError(rule) => counter!(RULE_ERRORS.name, "rule" => rule.clone()).increment(n),
             Counted::Proposal(action) => counter!(PROPOSALS.name, "action" => action.name()).increment(n),
             Counted::Decision(action, end) => counter!(DECISIONS.name, "action" => action.name(), "end" => end.name()).increment(n),
             Counted::Label(signal, label) => counter!(LABELS.name, "signal" => *signal, "label" => label.name()).increment(n),
@@ -243,6 +270,7 @@ mod tests {
             tally.add(Counted::Ingested("okta-log".into(), Became::Ignored), 2);
             tally.add(Counted::Ingested("okta-log".into(), Became::DeadLetter), 0);
             tally.add(Counted::Verdict(Level::High), 1);
+            tally.add(Counted::RuleError("night_secret_read".to_owned()), 3);
             tally.add(Counted::Decision(Action::StepUp, DecisionEnd::Sent), 1);
             tally.add(Counted::Label("new_device", Label::FalsePositive), 1);
             tally.commit();
@@ -253,6 +281,7 @@ mod tests {
             "portcullis_transactions_total{role=\"score\",end=\"repeated\"} 1",
             "portcullis_records_read_total{role=\"score\"} 500",
             "portcullis_transaction_seconds_bucket{role=\"score\",le=\"0.005\"} 1",
+            "portcullis_rule_errors_total{rule=\"night_secret_read\"} 3",
             "portcullis_ingested_total{input=\"okta-log\",became=\"ignored\"} 2",
             "portcullis_decisions_total{action=\"step_up\",end=\"sent\"} 1",
             "portcullis_labels_total{signal=\"new_device\",label=\"false_positive\"} 1",

@@ -116,6 +116,15 @@ impl Cadence {
         self.rhythm.observe(t.since(before), t, &mut row.rhythm);
     }
 
+    /// Share of the usual activity that falls into this hour of the day, workdays and weekends apart, millionths; `None` while little is known.
+    pub fn hour_share_ppm(&self, now: Time) -> Option<u32> {
+        let kind = hour_kind(now.0.div_euclid(HOUR_MS));
+        let of =
+            |wanted: Option<u8>| self.usual.iter().filter(|(k, _)| wanted.is_none_or(|w| w == *k)).map(|(_, n)| u64::from(*n)).sum::<u64>();
+        let all = of(None);
+        (self.hours >= HOURS_KNOWN_MIN && all > 0).then(|| (of(Some(kind)) * 1_000_000 / all) as u32)
+    }
+
     /// Bytes let out in the last hour.
     pub fn bytes_1h(&self, now: Time) -> u64 {
         self.events.tally(&EVENTS, now.0, 2).sum.max(0) as u64

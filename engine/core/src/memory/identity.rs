@@ -155,6 +155,11 @@ fn push_denied(event: &Event<'_>) -> bool {
 }
 
 impl IdentityMemory {
+    /// See [`Cadence::hour_share_ppm`].
+    pub fn hour_share_ppm(&self, now: Time) -> Option<u32> {
+        self.cadence.hour_share_ppm(now)
+    }
+
     pub fn class(&self) -> Class {
         self.declared.as_ref().and_then(|d| d.class).or(self.class).unwrap_or(Class::Customer)
     }

@@ -30,6 +30,7 @@ pub fn effective(policy: &Policy) -> String {
     for (signal, settings) in signal::ALL.iter().zip(&policy.signals) {
         write_signal(&mut out, signal, settings.mode, &settings.by_class);
     }
+    write_rules(&mut out, policy);
     write_playbooks(&mut out, policy);
     write_budgets(&mut out, policy);
     let Approvals { required_for, expire_after_ms } = &policy.approvals;
@@ -145,6 +146,31 @@ fn write_settings(out: &mut Writer, indent: usize, signal: &Signal, settings: &S
     for (param, value) in signal.params.iter().zip(settings.params) {
         let doc = param.doc.replace(['\n', '\r'], " ");
         out.line(indent, format_args!("{}: {value} # {doc} ({} to {})", param.name, param.least, param.most));
+    }
+}
+
+fn write_rules(out: &mut Writer, policy: &Policy) {
+    if policy.rules.list().is_empty() {
+        return;
+    }
+    out.line(0, "rules:");
+    for rule in policy.rules.list() {
+        out.line(2, format_args!("- id: {}", quoted(&rule.id)));
+        out.line(4, format_args!("when: {}", quoted(&rule.when)));
+        let caused = if rule.unauthenticated { " # anybody can cause a hit: alone it asks for no more than a step-up" } else { "" };
+        out.line(4, format_args!("on: {}{caused}", rule.on.name()));
+        out.line(4, format_args!("mode: {}", rule.mode));
+        out.line(4, format_args!("weight: {} # dB", db(rule.weight)));
+        out.line(4, format_args!("at_least: {}", rule.at_least.map_or("none", |l| l.name())));
+        out.line(4, format_args!("family: {}", rule.family));
+        for (key, identifiers) in [("attack", &rule.attack), ("nhi", &rule.nhi)] {
+            if !identifiers.is_empty() {
+                out.line(4, format_args!("{key}: {}", list(identifiers.iter().map(|i| quoted(i)))));
+            }
+        }
+        if !rule.detail.is_empty() {
+            out.line(4, format_args!("detail: {}", quoted(&rule.detail)));
+        }
     }
 }
 

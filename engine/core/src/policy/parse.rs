@@ -4,6 +4,7 @@
 //! are required. A key that is described in `docs/policy.md` but not built yet is a fault, so that nobody believes it to be in force.
 
 mod playbooks;
+mod rules;
 mod settings;
 mod signals;
 mod when;
@@ -13,6 +14,7 @@ use super::{Emit, Policy, Shadow};
 use crate::containment::Action;
 use crate::event::Class;
 use crate::named_enum;
+use crate::rule::{NoRules, Planner};
 use crate::verdict::Mode;
 
 /// The policy that holds until its operator writes one: `engine/policy/default.yaml`.
@@ -23,11 +25,19 @@ const NAME_BYTES_MAX: usize = 128;
 /// The longest id of an identity, bytes.
 const ID_BYTES_MAX: usize = 512;
 
-/// Reads a policy. `name` is the file's name, for the faults.
+/// Reads a policy without rules. `name` is the file's name, for the faults.
+///
+/// # Errors
+/// Every fault of the text, in the order of its lines. Rules are one: they would not be asked.
+pub fn parse(name: &str, text: &str) -> Result<Policy, Vec<Fault>> {
+    parse_with(name, text, &NoRules)
+}
+
+/// Reads a policy, and plans its rules.
 ///
 /// # Errors
 /// Every fault of the text, in the order of its lines.
-pub fn parse(name: &str, text: &str) -> Result<Policy, Vec<Fault>> {
+pub fn parse_with(name: &str, text: &str, planner: &dyn Planner) -> Result<Policy, Vec<Fault>> {
     Document::parse(name, text).read(|at| {
         let map = at.map()?;
         let mut policy = Policy::built_in();
@@ -40,8 +50,9 @@ pub fn parse(name: &str, text: &str) -> Result<Policy, Vec<Fault>> {
         read_switches(&map, &mut policy);
         settings::read(&map, &mut policy);
         signals::read(&map, &mut policy);
+        rules::read(&map, &mut policy, planner);
         playbooks::read(&map, &mut policy);
-        for key in ["approvers", "responders", "rules", "exceptions", "breaker", "outcomes"] {
+        for key in ["approvers", "responders", "exceptions", "breaker", "outcomes"] {
             map.not_yet(key);
         }
         Some(policy)

@@ -3,6 +3,7 @@
 
 pub mod cases;
 pub mod people;
+pub mod random;
 
 use portcullis_core::batch::{Counts, Entry, PartitionState, Room, apply};
 use portcullis_core::containment::Proposal;

@@ -60,6 +60,9 @@ pub enum PolicyCommand {
         /// Everything in force: every signal with its weight, thresholds and units, and all that has a default.
         #[arg(long)]
         effective: bool,
+        /// The feature row instead: every column that a rule may name, with its type, unit and meaning.
+        #[arg(long, conflicts_with_all = ["file", "effective"])]
+        columns: bool,
     },
 }
 
@@ -67,7 +70,7 @@ pub enum PolicyCommand {
 pub fn read(path: &Path) -> Result<(Policy, String), Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Failure::Configuration(vec![format!("the policy {} cannot be read: {e}", path.display())]))?;
-    let policy = parse::parse(&path.display().to_string(), &text)
+    let policy = portcullis_rules::parse(&path.display().to_string(), &text)
         .map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))?;
     Ok((policy, text))
 }
@@ -150,9 +153,10 @@ pub fn run(command: PolicyCommand) -> Result<(), Failure> {
         PolicyCommand::Check { file } => {
             let (policy, _) = read(&file)?;
             say!(
-                "{}: version {}, {} playbooks, no fault; digest {}",
+                "{}: version {}, {} rules, {} playbooks, no fault; digest {}",
                 file.display(),
                 policy.version,
+                policy.rules.list().len(),
                 policy.playbooks.len(),
                 policy.digest
             );
@@ -168,7 +172,8 @@ pub fn run(command: PolicyCommand) -> Result<(), Failure> {
         PolicyCommand::Calibrate(args) => super::calibrate::run(&args)?,
         PolicyCommand::ModelCard => say_on!("{}", crate::model_page::model_page()),
         PolicyCommand::Signals => say_on!("{}", crate::signals_page::signals_page()),
-        PolicyCommand::Show { file, effective: all } => {
+        PolicyCommand::Show { columns: true, .. } => say_on!("{}", portcullis_rules::column::page()),
+        PolicyCommand::Show { file, effective: all, columns: false } => {
             let (policy, text) = match &file {
                 Some(file) => read(file)?,
                 None => (Policy::default_policy(), parse::DEFAULT_TEXT.to_owned()),

@@ -149,7 +149,8 @@ pub fn policy_of(args: &Args) -> Result<(Policy, String), Failure> {
         Some(emit) => with_emit(&text, emit),
         None => text,
     };
-    let policy = parse::parse(&name, &text).map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))?;
+    let policy =
+        portcullis_rules::parse(&name, &text).map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))?;
     Ok((policy, text))
 }
 

@@ -62,6 +62,10 @@ impl Role for Score {
         for ((signal, label), n) in counts.labels {
             tally.add(Counted::Label(signal, label), n);
         }
+        for (rule, counts) in counts.rules {
+            tally.add(Counted::RuleHit(rule.clone()), counts.hits);
+            tally.add(Counted::RuleError(rule), counts.errors);
+        }
         Ok(())
     }
 

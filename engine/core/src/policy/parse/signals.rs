@@ -42,16 +42,12 @@ pub(super) fn read(map: &Map<'_>, policy: &mut Policy) {
 }
 
 fn read_settings(map: &Map<'_>, signal: &'static Signal, settings: &mut SignalSettings) {
-    if let Some(weight) = map.get("weight").and_then(|at| weight(&at, signal)) {
+    if let Some(weight) = map.get("weight").and_then(|at| weight(&at, signal.family == Family::Protective)) {
         settings.weight = weight;
     }
     if let Some(at) = map.get("at_least") {
         // The outer `None` is a fault, the inner one takes a floor away that the catalogue gives.
-        let level = at.word(&AT_LEAST_NAMES, |word| match word {
-            "none" => Some(None),
-            word => Level::from_name(word).filter(|l| *l != Level::Low).map(Some),
-        });
-        if let Some(level) = level {
+        if let Some(level) = at_least(&at) {
             if level.is_some() && signal.family == Family::Protective {
                 at.fault(format!("{} speaks for the subject, it cannot raise a level", signal.name));
             }
@@ -65,9 +61,16 @@ fn read_settings(map: &Map<'_>, signal: &'static Signal, settings: &mut SignalSe
     }
 }
 
-/// A word or a number of decibans; protective signals weigh below zero.
-fn weight(at: &At<'_>, signal: &Signal) -> Option<Centibans> {
-    let protective = signal.family == Family::Protective;
+/// A level that a fact reaches alone; `none` for no fact.
+pub(super) fn at_least(at: &At<'_>) -> Option<Option<Level>> {
+    at.word(&AT_LEAST_NAMES, |word| match word {
+        "none" => Some(None),
+        word => Level::from_name(word).filter(|l| *l != Level::Low).map(Some),
+    })
+}
+
+/// A word or a number of decibans; what protects weighs below zero.
+pub(super) fn weight(at: &At<'_>, protective: bool) -> Option<Centibans> {
     if let Some((_, db)) = WEIGHT_WORDS.iter().find(|(word, _)| at.is_word(word)) {
         return Some(Centibans::from_db(if protective { -db } else { *db }));
     }

@@ -317,7 +317,7 @@ fn what_is_wrong_is_said() {
 
 #[test]
 fn what_is_described_but_not_built_is_refused_by_name() {
-    for key in ["rules", "exceptions", "breaker", "outcomes", "approvers", "responders"] {
+    for key in ["exceptions", "breaker", "outcomes", "approvers", "responders"] {
         for value in ["[]", "{}", "x"] {
             assert_eq!(
                 faults(&format!("{key}: {value}")),

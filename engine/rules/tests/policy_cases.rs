@@ -1,6 +1,6 @@
 //! Broken policies and the exact words that their editors read: `engine/policy/cases/*.yaml`, each beside its `.faults`.
 
-use portcullis_core::policy::parse::parse;
+use portcullis_rules::parse;
 use std::path::Path;
 
 #[test]
