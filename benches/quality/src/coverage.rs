@@ -1,12 +1,12 @@
 //! Which signal speaks where: each in an attack that names it, and in the look-alikes that tempt it not, or without consequence.
 
 use crate::figures::Figures;
-use portcullis_model::truth::Kind;
 use portcullis_core::event::Class;
 use portcullis_core::policy::Policy;
 use portcullis_core::signal::{self, ALL, Signal};
 use portcullis_core::subject;
 use portcullis_core::verdict::{Centibans, Family, Level};
+use portcullis_model::truth::Kind;
 use std::collections::BTreeMap;
 
 const WORDS: &str = "\

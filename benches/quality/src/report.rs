@@ -2,7 +2,6 @@
 
 use crate::coverage::{Alone, TRIGGERS, alone};
 use crate::figures::{Alarms, Caught, Figures, share};
-use portcullis_core::event::Class;
 use portcullis_core::policy::Policy;
 use portcullis_core::verdict::Level;
 use portcullis_model::truth::Kind;

@@ -46,14 +46,16 @@ impl Ingest {
 
     fn stamp<'a>(&mut self, event: &mut Event<'a>, origin: Origin<'a>) {
         if event.id.is_empty() {
-            let coordinates = [
+            let place_and_time: [&[u8]; 6] = [
                 origin.cluster.as_bytes(),
                 origin.topic.as_bytes(),
                 &origin.partition.to_le_bytes(),
                 &origin.offset.to_le_bytes(),
                 &origin.index.to_le_bytes(),
+                // A topic that was made anew has other records in the same places.
+                &event.time.0.to_le_bytes(),
             ];
-            event.id = Text::from(id("e", &coordinates));
+            event.id = Text::from(id("e", &place_and_time));
         }
         event.origin = Some(origin);
         self.enricher.enrich(event);

@@ -1,5 +1,6 @@
 //! The three roles: what each makes of a batch.
 
+mod dead_letter;
 pub mod gate;
 pub mod ingest;
 mod log_role;

@@ -282,7 +282,11 @@ impl Compiler<'_> {
             BinaryOperator::Divide => Operator::Divide,
             BinaryOperator::Modulo => Operator::Modulo,
             _ => {
-                return wrong(at, format!("{op} is not among the operators of a rule"), "use + - * / %, comparisons, LIKE, AND, OR and NOT");
+                return wrong(
+                    at,
+                    format!("{op} is not among the operators of a rule"),
+                    "use + - * / %, comparisons, LIKE, AND, OR and NOT",
+                );
             }
         };
         match operator {

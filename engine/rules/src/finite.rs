@@ -1,7 +1,7 @@
 //! Arithmetic on numbers with a fraction that fails where its result is none: a division by zero gives no infinity that then exceeds
 //! every threshold, and no NaN that no comparison understands.
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Schema};
 use datafusion_common::{Result, ScalarValue, exec_err};
 use datafusion_expr::ColumnarValue;

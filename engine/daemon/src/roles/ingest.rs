@@ -1,6 +1,7 @@
 //! INGEST on Kafka: raw records in; keyed events, inventory and dead letters out, in one transaction with the source offsets.
 
 use super::Topics;
+use super::dead_letter::{Complaints, dead_letter};
 use super::score::tenant_key;
 use crate::ingest::{Ingest, Ingested};
 use crate::reputation::Change;
@@ -8,7 +9,7 @@ use crate::status::{Phase, WorkerStatus};
 use crate::telemetry::{Became, Counted, Tally};
 use crate::worker::{NeedsOperator, Outbox, Role};
 use anyhow::{Context, bail};
-use portcullis_connectors::formats::{Fault, Format, Input};
+use portcullis_connectors::formats::{Format, Input};
 use portcullis_connectors::kafka::{Batch, Reader, RecordRef, Settings, Source, Start, TopicPartition};
 use portcullis_core::event::{Event, EventType, Origin};
 use portcullis_core::fanout::subjects;
@@ -59,6 +60,7 @@ pub struct IngestRole {
     /// The same as of the batch that is being published.
     applied: Vec<(TopicPartition, i64)>,
     reported: Instant,
+    complaints: Complaints,
     tally: Tally,
 }
 
@@ -79,6 +81,7 @@ impl IngestRole {
             started: BTreeMap::new(),
             applied: Vec::new(),
             reported: Instant::now(),
+            complaints: Complaints::default(),
             tally: Tally::default(),
         };
         this.read_tables()?;
@@ -234,7 +237,7 @@ impl Role for IngestRole {
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         self.read_tables()?;
-        let IngestRole { settings, ingest, tally, .. } = self;
+        let IngestRole { settings, ingest, complaints, tally, .. } = self;
         self.applied = batch.next_offsets();
         let mut scratch = Scratch::default();
         for records in batch.partitions() {
@@ -256,6 +259,7 @@ impl Role for IngestRole {
                     Ingested::Ignored { .. } => ignored += 1,
                     Ingested::DeadLetter { index, fault } => {
                         dead_letters += 1;
+                        complaints.add(&topic.input.name, &fault);
                         dead_letter(&settings.topics, &topic.input.name, record, index, &fault, outbox);
                     }
                 });
@@ -263,6 +267,7 @@ impl Role for IngestRole {
             for (became, n) in [(Became::Event, events), (Became::Ignored, ignored), (Became::DeadLetter, dead_letters)] {
                 tally.add(Counted::Ingested(Arc::clone(&records.at().topic), became), n);
             }
+            complaints.say_if_due(&settings.topics.dead_letter, Instant::now());
         }
         Ok(())
     }
@@ -309,25 +314,5 @@ impl Scratch {
         if matches!(event.kind, EventType::ContainmentOutcome | EventType::FeedbackLabel) {
             outbox.push(&topics.proposals, None, &tenant_key(&event.tenant), |out| out.extend_from_slice(value));
         }
-    }
-}
-
-/// Key and value untouched; the headers say what was wrong and where it came from.
-fn dead_letter(topics: &Topics, input: &str, record: RecordRef<'_>, index: u32, fault: &Fault, outbox: &mut Outbox) {
-    outbox.push_raw(&topics.dead_letter, record.key, record.value);
-    for (name, value) in record.headers() {
-        outbox.header(name, value.unwrap_or_default());
-    }
-    for (name, value) in [
-        ("exception", fault.path.as_str()),
-        ("message", &fault.what),
-        ("stage", "decode"),
-        ("topic", input),
-        ("partition", &record.partition.to_string()),
-        ("offset", &record.offset.to_string()),
-        ("index", &index.to_string()),
-        ("attempt", "1"),
-    ] {
-        outbox.header(&format!("__portcullis.errors.{name}"), value.as_bytes());
     }
 }
