@@ -105,11 +105,12 @@ fn places(engine: &Figures, signal: &Signal) -> Places {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
 
     #[test]
     fn every_signal_speaks_somewhere_and_its_look_alikes_are_left_in_peace() {
         let policy = crate::engine::policy(None).unwrap();
-        let figures = crate::measure(&policy, &crate::coverage_worlds(), 2).unwrap();
+        let figures = crate::measure(&crate::Args::parse_from(["quality", "--coverage"]), &policy, &crate::coverage_worlds()).unwrap();
         for signal in ALL {
             let Places { speaks, silent, outweighed } = places(&figures[0], signal);
             assert!(!speaks.is_empty(), "{} speaks in no scenario", signal.name);

@@ -7,7 +7,7 @@ use portcullis_core::verdict::Mode;
 #[test]
 fn what_is_in_force_reads_back_the_same() {
     let text = "version: t\nplaybooks: none\nlists: { t: [a] }\nrules:\n  \
-                - { id: a.b-c_1, when: \"in_list('t', identity_id)\n AND outcome = 'success'\", weight: 1.5, family: mfa }\n  \
+                - { id: a.b-c_1, when: \"in_list('t', identity_id) AND outcome = 'success'\", weight: 1.5, family: mfa }\n  \
                 - { id: two, mode: shadow, on: source, when: 'learning', weight: decisive, at_least: high, family: place, attack: [T1], nhi: [NHI2:2025], detail: 'a \"b\" {tenant}' }\n";
     let policy = portcullis_rules::parse("p.yaml", text).unwrap();
     let [a, two] = policy.rules.list() else { panic!() };

@@ -90,7 +90,7 @@ fn what_holds() {
         "CAST(checkout_order AS BIGINT) = 17 AND CAST(failed_1h AS VARCHAR) = '3' AND checkout_order::DOUBLE = 17.0",
         "TRY_CAST(change_secret AS BIGINT) IS NULL AND CAST(2.9 AS BIGINT) = failed_1h - 1",
         "(new_device IS FALSE) AND (new_country IS TRUE) AND ((new_device_share > 1) IS UNKNOWN) AND ((new_device_share > 1) IS NOT TRUE)",
-        "change_role IS DISTINCT FROM 'admin' AND change_role IS NOT DISTINCT FROM change_scope",
+        "(change_role IS DISTINCT FROM 'admin') AND (change_role IS NOT DISTINCT FROM change_scope)",
         // What the left side decides, the right side cannot spoil.
         "failed_1h = 3 OR 1 / (failed_1h - 3) > 0",
         "NOT (failed_1h = 4 AND checkout_amount + 1 > 0)",
