@@ -15,8 +15,11 @@ use std::path::Path;
 /// Time, address, name and failure of a log-in that failed; `None` for a line that tells of none.
 type Failed = (String, String, String, &'static str);
 
+/// A failed log-in, if a line of the log is one.
+type Reads = fn(&str) -> Option<Failed>;
+
 /// Folders with a scenario about identities, and how their lines are read.
-const ABOUT_IDENTITIES: [(&str, fn(&str) -> Option<Failed>); 5] =
+const ABOUT_IDENTITIES: [(&str, Reads); 5] =
     [("authentik-bf", authentik), ("gitlab-bf", gitlab), ("keycloak-bf", keycloak), ("ssh-bf", sshd), ("ssh-slow-bf", sshd)];
 
 /// Folders whose scenario is about no identity, and why.

@@ -10,10 +10,16 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The value of a `DOUBLE` expression, or an error where it is not finite.
-#[derive(Debug, Eq, Hash)]
+#[derive(Debug, Eq)]
 pub struct Finite(pub Arc<dyn PhysicalExpr>);
 
-// Not derived: that would move out of the `Arc` (rust-lang/rust#78808).
+// Neither is derived: that would move out of the `Arc` (rust-lang/rust#78808).
+impl std::hash::Hash for Finite {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
 impl PartialEq for Finite {
     fn eq(&self, other: &Finite) -> bool {
         self.0.eq(&other.0)

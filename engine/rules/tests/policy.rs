@@ -19,7 +19,7 @@ fn what_is_in_force_reads_back_the_same() {
     let faults = parse::parse("p.yaml", text).unwrap_err();
     assert_eq!(
         faults[0].to_string(),
-        "p.yaml:5:23 rules[0].when: rule a.b-c_1: this program evaluates no rules, use a policy without `rules` here"
+        "p.yaml:5:26 rules[0].when: rule a.b-c_1: this program evaluates no rules, use a policy without `rules` here"
     );
 }
 
