@@ -7,7 +7,7 @@
 
 use super::batch::{Batch, Taken};
 use super::context::ConsumerEvents;
-use super::fault::{KafkaFault, PartitionFault};
+use super::fault::{KafkaFault, PartitionFault, Recovery};
 use super::{Start, TopicPartition};
 use rdkafka::bindings as rd;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -27,6 +27,8 @@ const CHUNK: usize = 2000;
 const GROUP_EVENTS_MAX: usize = 1000;
 /// How long a seek may take to be acknowledged by librdkafka's own thread, the start of a fetcher included.
 const SEEK_MAX: Duration = Duration::from_secs(5);
+/// How often it is looked whether a partition has a leader.
+const LEADER_LOOK: Duration = Duration::from_millis(200);
 
 /// Defaults that an operator may change.
 pub(super) const FETCH_TUNING: &[(&str, &str)] = &[
@@ -75,6 +77,22 @@ impl Fetcher {
             return Err(KafkaFault::Misuse("a consumer without a group has no queue"));
         };
         Ok(Self { records, group, consumer: Arc::new(consumer), topics, chunk: vec![ptr::null_mut(); CHUNK] })
+    }
+
+    /// The first offset in the log and the one after the last that is committed. A topic that is new, or moves, has no leader for a moment:
+    /// it is asked again until `timeout`.
+    pub fn watermarks(&self, at: &TopicPartition, timeout: Duration) -> Result<(i64, i64), KafkaFault> {
+        let began = Instant::now();
+        loop {
+            let fault = match self.consumer.fetch_watermarks(&at.topic, at.partition, timeout) {
+                Ok(found) => return Ok(found),
+                Err(error) => KafkaFault::of(format!("reading the first and last offset of {at}"), &error),
+            };
+            if fault.recovery() != Some(Recovery::Retry) || began.elapsed() >= timeout {
+                return Err(fault);
+            }
+            std::thread::sleep(LEADER_LOOK);
+        }
     }
 
     /// Takes what is there, at most `max` records and one chunk; waits at most `wait` for the first. Returns how many messages came.

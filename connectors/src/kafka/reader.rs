@@ -68,10 +68,7 @@ impl Reader {
     /// # Errors
     /// No leader within 10 s.
     pub fn watermarks(&self, at: &TopicPartition) -> Result<(i64, i64), KafkaFault> {
-        self.fetcher
-            .consumer
-            .fetch_watermarks(&at.topic, at.partition, METADATA_MAX)
-            .map_err(|e| KafkaFault::of(format!("reading the first and last offset of {at}"), &e))
+        self.fetcher.watermarks(at, METADATA_MAX)
     }
 
     /// Gives every committed record of `from..to` to `on_record`, in log order, until it breaks. `to` is at most the end of the log as it

@@ -367,10 +367,7 @@ impl Source {
     /// # Errors
     /// No leader within `timeout`.
     pub fn watermarks(&self, at: &TopicPartition, timeout: Duration) -> Result<(i64, i64), KafkaFault> {
-        self.fetcher
-            .consumer
-            .fetch_watermarks(&at.topic, at.partition, timeout)
-            .map_err(|e| KafkaFault::of(format!("reading the first and last offset of {at}"), &e))
+        self.fetcher.watermarks(at, timeout)
     }
 
     /// One past the last record of a started partition that a `read_committed` consumer can read, as of its last fetch, for one who has read
