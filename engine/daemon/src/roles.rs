@@ -7,6 +7,7 @@ mod log_role;
 mod owned;
 pub mod recovery;
 pub mod score;
+mod tables;
 mod takeover;
 
 pub use log_role::{Borrowed, Decides, Place, decide, wall_clock};

@@ -3,6 +3,7 @@
 use super::Topics;
 use super::dead_letter::{Complaints, dead_letter};
 use super::score::tenant_key;
+use super::tables::{Changed, Tables, Which};
 use crate::ingest::{Ingest, Ingested};
 use crate::reputation::Change;
 use crate::status::{Phase, WorkerStatus};
@@ -10,7 +11,7 @@ use crate::telemetry::{Became, Counted, Tally};
 use crate::worker::{NeedsOperator, Outbox, Role};
 use anyhow::{Context, bail};
 use portcullis_connectors::formats::{Format, Input};
-use portcullis_connectors::kafka::{Batch, Reader, RecordRef, Settings, Source, Start, TopicPartition};
+use portcullis_connectors::kafka::{Batch, Reader, Settings, Source, Start, TopicPartition};
 use portcullis_core::event::{Event, EventType, Origin};
 use portcullis_core::fanout::subjects;
 use portcullis_core::record::EventRecord;
@@ -23,11 +24,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const KAFKA_MAX: Duration = Duration::from_secs(10);
-/// The tables, by the names of their topics, and how often what came to them is read.
-const INVENTORY: &str = "inventory";
-const INVENTORY_LOOK: Duration = Duration::from_secs(5);
-const REPUTATION: &str = "reputation";
-const REPUTATION_LOOK: Duration = Duration::from_secs(2);
 /// How often positions are reported.
 const REPORT_EVERY: Duration = Duration::from_millis(500);
 
@@ -52,8 +48,7 @@ pub struct IngestRole {
     settings: IngestSettings,
     ingest: Ingest,
     reader: Reader,
-    inventory: Table,
-    reputation: Table,
+    tables: Tables,
     status: Arc<WorkerStatus>,
     /// Next record of each partition that was started, as of the last commit.
     started: BTreeMap<TopicPartition, i64>,
@@ -71,9 +66,10 @@ impl IngestRole {
     /// When one cannot be read.
     pub fn new(settings: IngestSettings, ingest: Ingest, status: Arc<WorkerStatus>) -> anyhow::Result<IngestRole> {
         let reader = Reader::open(&settings.kafka)?;
-        let mut this = IngestRole {
-            inventory: Table::new(&settings.topics.inventory, INVENTORY_LOOK),
-            reputation: Table::new(&settings.topics.reputation, REPUTATION_LOOK),
+        let mut ingest = ingest;
+        let tables = Tables::read(&settings.kafka, &settings.topics, |change| learn(&mut ingest, &change))?;
+        Ok(IngestRole {
+            tables,
             settings,
             ingest,
             reader,
@@ -83,66 +79,35 @@ impl IngestRole {
             reported: Instant::now(),
             complaints: Complaints::default(),
             tally: Tally::default(),
-        };
-        this.read_tables()?;
-        Ok(this)
-    }
-
-    /// Reads what has come to the tables that are due.
-    fn read_tables(&mut self) -> anyhow::Result<()> {
-        let IngestRole { reader, inventory, reputation, ingest, .. } = self;
-        inventory.read_if_due(reader, |record| match record.value.map(decode_event) {
-            Some(Ok(event)) => ingest.inventory.learn(&event),
-            Some(Err(error)) => cannot_be_read(INVENTORY, &record, &error),
-            None => {}
-        })?;
-        reputation.read_if_due(reader, |record| {
-            let key = record.key.unwrap_or_default();
-            match record.value.map(serde_json::from_slice) {
-                Some(Ok(standing)) => ingest.reputation.learn(key, Change::Stands(standing)),
-                Some(Err(error)) => cannot_be_read(REPUTATION, &record, &error),
-                None => ingest.reputation.learn(key, Change::BackToLow),
-            }
         })
     }
-}
 
-fn cannot_be_read(table: &str, record: &RecordRef<'_>, error: &dyn std::fmt::Display) {
-    let (partition, offset) = (record.partition, record.offset);
-    tracing::error!(partition, offset, %error, "a record of the topic {table} cannot be read and is passed over; who wrote it?");
-}
-
-/// A compacted topic that others write, of which a copy is kept.
-struct Table {
-    topic: Arc<str>,
-    every: Duration,
-    /// None: never.
-    looked: Option<Instant>,
-    /// How far it was read, by partition.
-    read: BTreeMap<i32, i64>,
-}
-
-impl Table {
-    fn new(topic: &Arc<str>, every: Duration) -> Table {
-        Table { topic: Arc::clone(topic), every, looked: None, read: BTreeMap::new() }
-    }
-
-    fn read_if_due(&mut self, reader: &mut Reader, mut each: impl FnMut(RecordRef<'_>)) -> anyhow::Result<()> {
-        if self.looked.is_some_and(|looked| looked.elapsed() < self.every) {
-            return Ok(());
+    /// Takes over what has come to the tables.
+    fn follow_tables(&mut self) {
+        for change in self.tables.changes() {
+            learn(&mut self.ingest, &change);
         }
-        self.looked = Some(Instant::now());
-        for partition in 0..reader.partitions(&self.topic)? {
-            let at = TopicPartition::new(Arc::clone(&self.topic), partition);
-            let from = self.read.get(&partition).map_or(Start::Beginning, |offset| Start::At(*offset));
-            let range = reader.read(&at, from, None, |record| {
-                each(record);
-                ControlFlow::Continue(())
-            })?;
-            self.read.insert(partition, range.to);
-        }
-        Ok(())
     }
+}
+
+fn learn(ingest: &mut Ingest, change: &Changed) {
+    let key = &change.key;
+    match (change.table, &change.value) {
+        (Which::Inventory, Some(value)) => match decode_event(value) {
+            Ok(event) => ingest.inventory.learn(&event),
+            Err(error) => cannot_be_read(change, &error),
+        },
+        (Which::Inventory, None) => {}
+        (Which::Reputation, Some(value)) => match serde_json::from_slice(value) {
+            Ok(standing) => ingest.reputation.learn(key, Change::Stands(standing)),
+            Err(error) => cannot_be_read(change, &error),
+        },
+        (Which::Reputation, None) => ingest.reputation.learn(key, Change::BackToLow),
+    }
+}
+
+fn cannot_be_read(change: &Changed, error: &dyn std::fmt::Display) {
+    tracing::error!(table = ?change.table, key = %change.key.escape_ascii(), %error, "a record of a table cannot be read and is passed over; who wrote it?");
 }
 
 impl IngestRole {
@@ -236,7 +201,7 @@ impl Role for IngestRole {
     }
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
-        self.read_tables()?;
+        self.follow_tables();
         let IngestRole { settings, ingest, complaints, tally, .. } = self;
         self.applied = batch.next_offsets();
         let mut scratch = Scratch::default();
@@ -286,7 +251,8 @@ impl Role for IngestRole {
     }
 
     fn idle(&mut self, _source: &Source, _outbox: &mut Outbox) -> anyhow::Result<()> {
-        self.read_tables()
+        self.follow_tables();
+        Ok(())
     }
 }
 
