@@ -71,13 +71,13 @@ impl Evidence {
         policy.speaker(self.signal)
     }
 
-    /// Of its signal's family; 0 for a signal that this engine does not know, which never weighs anything.
-    pub fn half_life_ms(&self, policy: &Policy) -> i64 {
-        self.speaker(policy).map_or(0, |s| policy.half_life_ms[s.family() as usize])
+    /// Of who speaks. `None`: nobody whom this engine or policy knows, and it never weighs anything.
+    pub fn family(&self, policy: &Policy) -> Option<Family> {
+        self.speaker(policy).map(Speaker::family)
     }
 
     fn now(&self, policy: &Policy, clock: Time) -> i32 {
-        self.speaker(policy).map_or(0, |s| decayed(self.weight.0, clock.since(self.at), policy.half_life_ms[s.family() as usize]))
+        self.family(policy).map_or(0, |family| decayed(self.weight.0, clock.since(self.at), policy.half_life_ms[family as usize]))
     }
 
     fn is_remembered(&self, policy: &Policy, clock: Time) -> bool {

@@ -46,7 +46,9 @@ impl Border {
                 return None;
             }
             let (level, until) = piece.floor.map_or((-1, 0), |(level, until)| (level as i64, until.0));
-            for part in [i64::from(piece.signal), i64::from(piece.weight.0), piece.at.0, piece.half_life_ms(policy), level, until] {
+            // Of a rule, another policy may give both.
+            let (family, half_life_ms) = piece.family(policy).map_or((-1, 0), |f| (f as i64, policy.half_life_ms[f as usize]));
+            for part in [i64::from(piece.signal), i64::from(piece.weight.0), piece.at.0, family, half_life_ms, level, until] {
                 name = mix(name, part);
             }
         }

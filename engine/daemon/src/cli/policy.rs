@@ -90,7 +90,9 @@ pub fn apply_file(config: &Config, file: &Path, author: &str) -> Result<String, 
                 std::thread::sleep(APPLY_AGAIN);
             }
             Err(Failure::Failed(error)) => {
-                return Err(error.context("the policy was not applied; nothing of it is in force, repeat the command").into());
+                return Err(error
+                    .context("it is not known whether the policy is in force: repeat the command, it looks before it writes")
+                    .into());
             }
             done => return done,
         }
