@@ -258,6 +258,21 @@ fn an_input_may_say_only_what_it_is_trusted_with() {
         [&control[..], outcome, other_tenant].iter().all(|raw| letters.iter().any(|(_, value)| value == raw)),
         "dead letters keep the raw bytes"
     );
+
+    // The input is trusted after all: what it said is read once more, once.
+    service.stop();
+    let config = std::fs::read_to_string(service.path("portcullis.yaml")).unwrap();
+    std::fs::write(service.path("portcullis.yaml"), config.replace("tenant: retail", "tenant: from_record, trust: control")).unwrap();
+    service.start();
+    let config = service.shown("portcullis.yaml");
+    let listed = service.cli(&["dead-letter", "list", "--config", &config]);
+    assert!(listed.contains("3 dead letters") && listed.contains("not_allowed_here"), "{listed}");
+    let replay = |service: &Service| service.cli(&["dead-letter", "replay", "--config", &config, "--reason", "not_allowed_here"]);
+    assert!(replay(&service).contains("3 dead letters are read once more, 0 were before"));
+    wait_for_events(&service, 4);
+    assert!(replay(&service).contains("0 dead letters are read once more, 3 were before"));
+    service.settle(&service.names.events, Duration::from_secs(3));
+    assert_eq!((events_of(&service).len(), service.records(&service.names.dead_letter).len()), (4, 3));
 }
 
 #[test]

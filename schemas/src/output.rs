@@ -1,8 +1,8 @@
-//! What leaves the engine: verdicts, containment requests and decisions, as JSON or Avro. The same noun gives the same bytes, always.
+//! What leaves the engine: verdicts, containment requests, decisions and what became of answers, as JSON or Avro. The same noun gives the same bytes, always.
 
 use crate::avro::{self, Record};
 use crate::error::DecodeError;
-use portcullis_core::containment::{ContainmentDecision, ContainmentRequest, Proposal};
+use portcullis_core::containment::{ContainmentAnswer, ContainmentDecision, ContainmentRequest, Proposal, SecurityEvent};
 use portcullis_core::record::Output;
 use portcullis_core::verdict::Verdict;
 use serde::Serialize;
@@ -24,6 +24,8 @@ pub const fn output_type(output: &Output) -> &'static str {
         Output::Verdict(_) => "verdict",
         Output::Request(_) => "containment-request",
         Output::Decision(_) => "containment-decision",
+        Output::Answer(_) => "containment-answer",
+        Output::Fact(_) => "security-event",
         Output::Proposal(_) => "proposal",
         Output::ToGate(_) => "control",
     }
@@ -37,11 +39,15 @@ pub fn encode_output(output: &Output, encoding: Encoding, out: &mut Vec<u8>) {
         (Output::Verdict(verdict), Encoding::Avro) => avro::encode(Record::Verdict, verdict, out),
         (Output::Request(request), Encoding::Avro) => avro::encode(Record::ContainmentRequest, request, out),
         (Output::Decision(decision), Encoding::Avro) => avro::encode(Record::ContainmentDecision, decision, out),
+        (Output::Fact(fact), Encoding::Avro) => avro::encode(Record::SecurityEvent, fact, out),
+        (Output::Answer(answer), Encoding::Avro) => avro::encode(Record::ContainmentAnswer, answer, out),
         (Output::Proposal(proposal), Encoding::Avro) => avro::encode(Record::Proposal, proposal, out),
         (Output::ToGate(control), Encoding::Avro) => avro::encode(Record::Control, control, out),
         (Output::Verdict(verdict), Encoding::Json) => write_json(verdict, out),
         (Output::Request(request), Encoding::Json) => write_json(request, out),
         (Output::Decision(decision), Encoding::Json) => write_json(decision, out),
+        (Output::Fact(fact), Encoding::Json) => write_json(fact, out),
+        (Output::Answer(answer), Encoding::Json) => write_json(answer, out),
         (Output::Proposal(proposal), Encoding::Json) => write_json(proposal, out),
         (Output::ToGate(control), Encoding::Json) => write_json(control, out),
     }
@@ -80,6 +86,22 @@ pub fn decode_request(bytes: &[u8], encoding: Encoding) -> Result<ContainmentReq
 /// For anything but one whole decision in that encoding.
 pub fn decode_decision(bytes: &[u8], encoding: Encoding) -> Result<ContainmentDecision, DecodeError> {
     read(Record::ContainmentDecision, bytes, encoding)
+}
+
+/// Reads what became of an answer.
+///
+/// # Errors
+/// For anything but one whole record in that encoding.
+pub fn decode_answer(bytes: &[u8], encoding: Encoding) -> Result<ContainmentAnswer, DecodeError> {
+    read(Record::ContainmentAnswer, bytes, encoding)
+}
+
+/// Reads a security event. Its signature is not verified here.
+///
+/// # Errors
+/// For anything but one whole record in that encoding.
+pub fn decode_fact(bytes: &[u8], encoding: Encoding) -> Result<SecurityEvent, DecodeError> {
+    read(Record::SecurityEvent, bytes, encoding)
 }
 
 /// Reads a proposal.

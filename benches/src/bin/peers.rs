@@ -20,12 +20,14 @@ use portcullis_connectors::kafka::Settings;
 use portcullis_state::{Shared, StateOptions};
 use std::sync::Arc;
 
-/// Events, every verdict, digest: from the comparison's page, seed 1, default traffic.
-const CHECKS: [(u64, bool, u64); 4] = [
-    (1_000, false, 0xd19e_2e1a_31ae_c1e1),
-    (200_000, false, 0x131f_3e41_3cec_7a5b),
-    (200_000, true, 0x31d4_4383_1ae8_8076),
-    (5_000_000, false, 0xf5e8_1322_0e91_2624),
+/// Events, wide, every verdict, digest: from the comparison's page and its `run.sh reference`, seed 1.
+const CHECKS: [(u64, bool, bool, u64); 6] = [
+    (1_000, false, false, 0xd19e_2e1a_31ae_c1e1),
+    (200_000, false, false, 0x131f_3e41_3cec_7a5b),
+    (200_000, false, true, 0x31d4_4383_1ae8_8076),
+    (5_000_000, false, false, 0xf5e8_1322_0e91_2624),
+    (5_000_000, false, true, 0xd37d_b5e5_a545_8474),
+    (5_000_000, true, false, 0x0e76_58b9_ef83_0a06),
 ];
 
 struct Args {
@@ -133,8 +135,10 @@ fn check(settings: &Settings, topics: &Topics, args: &Args, outputs: u64) -> any
         digest = digest.wrapping_add(fnv(verdict));
     })?;
     anyhow::ensure!(count == outputs, "{outputs} verdicts were written, {count} can be read");
-    let expected =
-        CHECKS.iter().find(|(events, all, _)| !args.wide && (*events, *all) == (args.events, args.all)).map(|(.., digest)| *digest);
+    let expected = CHECKS
+        .iter()
+        .find(|(events, wide, all, _)| (*events, *wide, *all) == (args.events, args.wide, args.all))
+        .map(|(.., digest)| *digest);
     match expected {
         Some(expected) if expected == digest => println!("       digest {digest:016x}: the comparison's"),
         Some(expected) => {

@@ -5,8 +5,8 @@ use super::context::ConsumerEvents;
 use super::fault::{KafkaFault, PartitionFaultKind};
 use super::fetcher::{Aside, FETCH_TUNING, Fetcher};
 use super::{Settings, Start, TopicPartition};
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -69,6 +69,21 @@ impl Reader {
     /// No leader within 10 s.
     pub fn watermarks(&self, at: &TopicPartition) -> Result<(i64, i64), KafkaFault> {
         self.fetcher.watermarks(at, METADATA_MAX)
+    }
+
+    /// The offset of the first record that is no older than `ms` (Unix milliseconds), or the log's end where none is.
+    ///
+    /// # Errors
+    /// No leader within 10 s.
+    pub fn offset_at(&self, at: &TopicPartition, ms: i64) -> Result<i64, KafkaFault> {
+        let fault = |e: &rdkafka::error::KafkaError| KafkaFault::of(format!("looking for the first record of {at} since {ms}"), e);
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&at.topic, at.partition, Offset::Offset(ms)).map_err(|e| fault(&e))?;
+        let found = self.fetcher.consumer.offsets_for_times(list, METADATA_MAX).map_err(|e| fault(&e))?;
+        match found.find_partition(&at.topic, at.partition).map(|p| p.offset()) {
+            Some(Offset::Offset(offset)) => Ok(offset),
+            _ => self.watermarks(at).map(|(_, high)| high),
+        }
     }
 
     /// Gives every committed record of `from..to` to `on_record`, in log order, until it breaks. `to` is at most the end of the log as it

@@ -24,13 +24,10 @@ impl Action {
         matches!(self, Action::DisableAccount | Action::RotateSecret | Action::RevokeToken | Action::Offboard)
     }
 
-    /// Can be taken back.
+    /// Lasts, and can be taken back by a `release`. A session that was ended stays ended, and a step-up is over once it is passed.
     pub const fn is_reversible(self) -> bool {
         use Action::*;
-        matches!(
-            self,
-            StepUp | Challenge | TerminateSession | DisableAccount | IsolateWorkload | Throttle | BlockSource | HoldOrder | HoldCard
-        )
+        matches!(self, DisableAccount | IsolateWorkload | Throttle | BlockSource | HoldOrder | HoldCard)
     }
 
     /// Tells a person and touches nothing.
@@ -242,5 +239,81 @@ pub struct ContainmentDecision {
     /// In shadow: the whole request that would have been sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub would_send: Option<Box<ContainmentRequest>>,
+    pub policy: PolicyRef,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<Class>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+    /// What led to it: the campaign that it is part of, or the signal that weighed most. Things with one cause can be answered together.
+    #[serde(default)]
+    pub cause: String,
+    /// One sentence a person can act on.
+    #[serde(default)]
+    pub reason: String,
+    /// While it is held: until when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until: Option<Time>,
+    /// While it is held: how many people must agree; 0 where none is waited for.
+    #[serde(default)]
+    pub needs: u8,
+}
+
+/// A fact as CAEP or RISC names it, once an outcome has confirmed it. Its JWS is the SET (RFC 8417).
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SecurityEvent {
+    /// Deterministic: the request. The `jti` of the SET.
+    pub id: String,
+    /// Log time at which it was confirmed.
+    pub time: Time,
+    pub tenant: String,
+    pub subject: Name,
+    /// What it happened to.
+    pub target: Target,
+    /// The event's URI.
+    pub event: String,
+    /// `revoke`, `update` or `delete`, of a credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_type: Option<String>,
+    /// `hijacking`, of an account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Why it was asked for, in a sentence.
+    pub detail: String,
+    /// The `txn` of the SET.
+    pub incident: String,
+    pub request: String,
+    /// The SET; added by the shell at publish.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jws: Option<String>,
+}
+
+named_enum! {
+    /// Whether a person's answer was followed.
+    pub enum AnswerEnd { Accepted = "accepted", Refused = "refused" }
+}
+
+/// What became of a person's answer, of each thing that it named: nothing is silently obeyed, and nothing silently ignored.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ContainmentAnswer {
+    /// Deterministic: tenant, answer, what it is of, when.
+    pub id: String,
+    /// The answer's own id; empty where nothing of it was believed.
+    pub answer: String,
+    pub time: Time,
+    pub tenant: String,
+    /// `approve`, `reject`, `extend`, `release`, `pause`, `resume`; absent where nothing of it was believed, like what follows.
+    #[serde(rename = "do", default, skip_serializing_if = "Option::is_none")]
+    pub verb: Option<String>,
+    /// The proposal or request that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub end: AnswerEnd,
+    pub why: String,
     pub policy: PolicyRef,
 }

@@ -30,6 +30,7 @@ pub mod sample;
 pub mod seen;
 pub mod shelf;
 pub mod signal;
+pub mod signature;
 pub mod speaker;
 pub mod subject;
 pub mod text;

@@ -9,6 +9,7 @@ use crate::containment::Action;
 use crate::event::{Class, EventType};
 use crate::rule::Rules;
 use crate::signal::{self, PARAMS_MAX};
+use crate::signature::Signatory;
 use crate::subject::Kind;
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS};
 use crate::verdict::{Centibans, Family, Level, Mode, PolicyRef};
@@ -40,6 +41,11 @@ pub struct Policy {
     pub protected: Vec<Protected>,
     pub budgets: Vec<Budget>,
     pub approvals: Approvals,
+    /// Whose answers count.
+    pub approvers: Vec<Signatory>,
+    /// `None`: there is none.
+    pub breaker: Option<Breaker>,
+    pub outcomes: Outcomes,
     /// Older events (a backfill) make verdicts and cases, never actions. Milliseconds between event time and log time.
     pub act_within_ms: i64,
     pub release: Release,
@@ -248,6 +254,31 @@ pub struct Budget {
 pub struct Approvals {
     pub required_for: BTreeSet<Action>,
     pub expire_after_ms: i64,
+    /// What goes beyond a budget needs two.
+    pub two_people_above_budget: bool,
+}
+
+/// Too much of the same at once: everything but `keep` waits.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Breaker {
+    pub window_ms: i64,
+    /// It takes so many subjects with a proposal within the window: this share of the tenant's active identities, millionths.
+    pub share_of_active_ppm: u32,
+    /// But never fewer than these.
+    pub at_least: u32,
+    /// And this share of them for the same leading signal, millionths.
+    pub same_leading_signal_ppm: u32,
+    pub keep: BTreeSet<Action>,
+    pub lasts_ms: i64,
+}
+
+/// What is expected of whoever acts.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Outcomes {
+    /// An outcome is due within this.
+    pub deadline_ms: i64,
+    /// Where none came, or it was not done, a person is told.
+    pub open_case: bool,
 }
 
 /// When an incident ends.
@@ -255,6 +286,8 @@ pub struct Approvals {
 pub struct Release {
     pub below: Centibans,
     pub after_ms: i64,
+    /// How often a timed action is renewed while its incident is open.
+    pub renewals: u32,
 }
 
 /// How far labels may move the weights of one subject, and for how long.
@@ -331,9 +364,19 @@ impl Policy {
             playbooks: Vec::new(),
             protected: Vec::new(),
             budgets: built_in_budgets(),
-            approvals: Approvals { required_for: BTreeSet::new(), expire_after_ms: HOUR_MS },
+            approvals: Approvals { required_for: BTreeSet::new(), expire_after_ms: HOUR_MS, two_people_above_budget: true },
+            approvers: Vec::new(),
+            breaker: Some(Breaker {
+                window_ms: 5 * MINUTE_MS,
+                share_of_active_ppm: 20_000,
+                at_least: 50,
+                same_leading_signal_ppm: 600_000,
+                keep: BTreeSet::from([Action::StepUp, Action::OpenCase, Action::NotifyOwner]),
+                lasts_ms: 30 * MINUTE_MS,
+            }),
+            outcomes: Outcomes { deadline_ms: 10 * MINUTE_MS, open_case: true },
             act_within_ms: 15 * MINUTE_MS,
-            release: Release { below: db(-20), after_ms: 30 * MINUTE_MS },
+            release: Release { below: db(-20), after_ms: 30 * MINUTE_MS, renewals: 3 },
             feedback: FeedbackPolicy {
                 false_positive: db(-6),
                 true_positive: db(3),

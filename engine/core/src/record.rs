@@ -1,6 +1,6 @@
 //! The records of the keyed logs: what SCORE and GATE read, in a total order per partition.
 
-use crate::containment::{ContainmentDecision, ContainmentRequest, Proposal};
+use crate::containment::{ContainmentAnswer, ContainmentDecision, ContainmentRequest, Proposal, SecurityEvent};
 use crate::event::Event;
 use crate::time::Time;
 use crate::verdict::Verdict;
@@ -26,6 +26,8 @@ pub enum Control {
     IncidentClosed(IncidentClosed),
     /// How many identities of a tenant are active in a partition.
     Sample(Sample),
+    /// What a person wants of the gate.
+    Answer(Answer),
 }
 
 /// A policy as `policy apply` writes it.
@@ -38,6 +40,9 @@ pub struct PolicyRecord {
     pub text: String,
     pub author: String,
     pub applied_at: Time,
+    /// Compact JWS of `signature::SignedPolicy`, by approvers of the policy that was in force before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
@@ -59,6 +64,15 @@ pub struct Sample {
     /// Identities active within the last 24 h of log time.
     pub active: u32,
     pub at: Time,
+}
+
+/// What a person answers to what waits, or asks for. Only what is signed counts, for anybody may be able to write a record.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// Leads the record to where the tenant is decided on; what is signed must name the same.
+    pub tenant: String,
+    /// Compact JWS of `gate::Claims`.
+    pub jws: String,
 }
 
 /// A record of the events log.
@@ -86,6 +100,8 @@ pub enum Output {
     ToGate(Control),
     Request(Box<ContainmentRequest>),
     Decision(Box<ContainmentDecision>),
+    Answer(Box<ContainmentAnswer>),
+    Fact(Box<SecurityEvent>),
 }
 
 crate::named_enum! {

@@ -32,6 +32,8 @@ pub trait Shelf {
     fn take_timer(&mut self, until: Time) -> Result<Option<(Time, Vec<u8>, Self::Slot)>, Self::Fault>;
     /// At most one timer a key; `None` takes it away.
     fn set_timer(&mut self, slot: Self::Slot, due: Option<Time>);
+    /// Takes away the value, and its timer.
+    fn forget(&mut self, slot: Self::Slot);
 }
 
 /// Values in memory: for tests, the reference model and the micro-benches.
@@ -90,5 +92,10 @@ impl<V: Default> Shelf for MemoryShelf<V> {
             self.timers.insert((due, key.clone()));
             self.due.insert(slot, due);
         }
+    }
+
+    fn forget(&mut self, slot: u32) {
+        self.set_timer(slot, None);
+        self.values[slot as usize] = V::default();
     }
 }

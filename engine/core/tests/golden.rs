@@ -86,7 +86,7 @@ fn lines(emit: Emit) -> (Vec<u8>, usize) {
             Output::Verdict(v) => serde_json::to_writer(&mut bytes, v).unwrap(),
             Output::Proposal(p) => serde_json::to_writer(&mut bytes, p).unwrap(),
             Output::ToGate(c) => serde_json::to_writer(&mut bytes, c).unwrap(),
-            Output::Request(_) | Output::Decision(_) => unreachable!("the gate's"),
+            Output::Request(_) | Output::Decision(_) | Output::Answer(_) | Output::Fact(_) => unreachable!("the gate's"),
         }
         bytes.push(b'\n');
     }

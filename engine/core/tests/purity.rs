@@ -37,7 +37,9 @@ const FORBIDDEN: &[(&str, &str)] = &[
 /// The only crates the core may depend on.
 const ALLOWED: &[&str] = &[
     "arrayvec",
+    "base64",
     "blake3",
+    "ed25519-dalek",
     "jiff",
     "libm",
     "postcard",

@@ -4,6 +4,7 @@ use portcullis_core::id;
 use portcullis_core::policy::Policy;
 use portcullis_core::policy::yaml::Fault;
 use portcullis_core::record::PolicyRecord;
+use portcullis_core::signature::may_follow;
 use portcullis_core::time::Time;
 use std::sync::Arc;
 
@@ -41,27 +42,32 @@ impl ActivePolicy {
         self.record.as_ref()
     }
 
-    /// Adopts a policy that the log brings. A repeat of the one in force changes nothing; one that cannot be read is ignored, loudly.
-    pub fn adopt(&mut self, record: &PolicyRecord, log: &str) {
+    /// What a record of the log puts in force after this; `None`: it is the one in force once more.
+    ///
+    /// # Errors
+    /// Why it does not take this one's place, in sentences.
+    pub fn after(&self, record: &PolicyRecord) -> Result<Option<ActivePolicy>, Vec<String>> {
         if self.record.as_ref().is_some_and(|r| r.digest == record.digest) {
-            return;
+            return Ok(None);
         }
         if id::digest(record.text.as_bytes()) != record.digest {
-            tracing::error!(
-                log,
-                version = record.version,
-                "policy record ignored: its digest is not that of its text; apply the policy again"
-            );
-            return;
+            return Err(vec!["its digest is not that of its text; apply the policy again".to_owned()]);
         }
-        match ActivePolicy::from_record(record.clone()) {
-            Ok(active) => {
+        may_follow(&self.policy, record).map_err(|why| vec![why])?;
+        ActivePolicy::from_record(record.clone()).map(Some).map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    }
+
+    /// Adopts a policy that the log brings; one that may not take the place of the one in force is ignored, loudly.
+    pub fn adopt(&mut self, record: &PolicyRecord, log: &str) {
+        match self.after(record) {
+            Ok(None) => {}
+            Ok(Some(active)) => {
                 tracing::info!(log, version = record.version, digest = record.digest, author = record.author, "policy adopted");
                 *self = active;
             }
-            Err(faults) => {
-                for fault in faults {
-                    tracing::error!(log, version = record.version, %fault, "policy record ignored");
+            Err(why) => {
+                for why in why {
+                    tracing::error!(log, version = record.version, author = record.author, "policy record ignored: {why}");
                 }
             }
         }
@@ -70,5 +76,12 @@ impl ActivePolicy {
 
 /// A policy's text as the record that `policy apply` writes.
 pub fn policy_record(policy: &Policy, text: String, author: &str, applied_at: Time) -> PolicyRecord {
-    PolicyRecord { version: policy.version.clone(), digest: id::digest(text.as_bytes()), text, author: author.to_owned(), applied_at }
+    PolicyRecord {
+        version: policy.version.clone(),
+        digest: id::digest(text.as_bytes()),
+        text,
+        author: author.to_owned(),
+        applied_at,
+        signatures: Vec::new(),
+    }
 }

@@ -1,13 +1,18 @@
 //! The command line: one file a command, one visible list.
 
+mod audit;
 mod calibrate;
 mod checkpoint;
+mod contain;
+mod dead_letter;
 mod demo;
 mod explain;
+mod format;
 mod gate;
 mod log;
 mod policy;
 mod policy_diff;
+mod policy_test;
 mod run;
 mod score;
 mod simulate;
@@ -65,6 +70,18 @@ enum Command {
     Policy(policy::PolicyCommand),
     /// Explain a verdict, a request or an identity from an output folder: every reason with its decibans.
     Explain(explain::Args),
+    /// Whether what was published is what was decided.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// What waits for a person, and what a person wants: approve, reject, extend, release, pause, resume.
+    #[command(subcommand)]
+    Contain(contain::ContainCommand),
+    /// What could not be read, and reading it again.
+    #[command(subcommand)]
+    DeadLetter(dead_letter::DeadLetterCommand),
+    /// Try how a log file is read.
+    #[command(subcommand)]
+    Format(format::FormatCommand),
     /// Make the key that signs containment requests, or print its public half.
     #[command(subcommand)]
     Gate(gate::GateCommand),
@@ -119,6 +136,10 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Config(command) => validate::config(command),
         Command::Policy(command) => policy::run(command),
         Command::Explain(args) => explain::run(args),
+        Command::Audit(command) => audit::run(command),
+        Command::Contain(command) => contain::run(command),
+        Command::DeadLetter(command) => dead_letter::run(command),
+        Command::Format(command) => format::run(command),
         Command::Gate(command) => gate::run(command),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };

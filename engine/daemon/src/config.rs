@@ -136,6 +136,8 @@ pub struct Gate {
     pub issuer: String,
     /// `aud` of the requests.
     pub audience: String,
+    /// How often the ends of its journals are signed and published.
+    pub sign_ends_every_ms: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]

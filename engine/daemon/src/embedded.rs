@@ -8,7 +8,7 @@ use crate::partition::{GatePartition, ScorePartition, ScoreRecord, ScoreValue};
 use crate::reputation::{self, Change, Reputation};
 use hashbrown::HashSet;
 use portcullis_core::batch::Counts;
-use portcullis_core::event::Event;
+use portcullis_core::event::{Event, EventType};
 use portcullis_core::fanout::subjects;
 use portcullis_core::policy::Policy;
 use portcullis_core::record::{Control, GateRecord, Output, Position};
@@ -77,7 +77,7 @@ impl Embedded {
     ///
     /// # Errors
     /// When the state cannot be read or written.
-    pub fn judge(&mut self, events: &mut [Event<'_>], out: &mut Vec<Output>) -> Result<(Counts, u64), StateFault> {
+    pub fn judge<'e>(&mut self, events: &mut [Event<'e>], out: &mut Vec<Output>) -> Result<(Counts, u64), StateFault> {
         let (mut counts, mut nobody) = (Counts::default(), 0);
         let (mut begun, mut proposals) = (0, Vec::new());
         // Sources, devices and cards that the piece teaches something.
@@ -108,12 +108,12 @@ impl Embedded {
         Ok((counts, nobody))
     }
 
-    fn judge_piece(
+    fn judge_piece<'e>(
         &mut self,
-        events: &[Event<'_>],
+        events: &[Event<'e>],
         counts: &mut Counts,
         nobody: &mut u64,
-        proposals: &mut Vec<GateRecord<'static>>,
+        proposals: &mut Vec<GateRecord<'e>>,
         out: &mut Vec<Output>,
     ) -> Result<(), StateFault> {
         let (mut keys, mut places) = (Vec::with_capacity(events.len() * 32), Vec::with_capacity(events.len() * 2));
@@ -127,6 +127,9 @@ impl Embedded {
             });
             *nobody += u64::from(places.len() == before);
         }
+        // What people and executors say goes to the gate, too.
+        let to_gate = |event: &&Event<'e>| matches!(event.kind, EventType::ContainmentOutcome | EventType::FeedbackLabel);
+        proposals.extend(events.iter().filter(to_gate).map(|event| GateRecord::Event(Box::new(event.clone()))));
         let mut records = Vec::with_capacity(places.len());
         let mut last = usize::MAX;
         for (i, key, appended_at) in places {

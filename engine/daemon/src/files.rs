@@ -266,6 +266,7 @@ impl OutputFiles {
                 }
                 line(decisions, output)
             }
+            (To::Folder { decisions, .. }, Output::Answer(_) | Output::Fact(_)) => line(decisions, output),
             (To::Folder { .. }, Output::Proposal(_) | Output::ToGate(_)) => Ok(()), // between the roles
         }
     }

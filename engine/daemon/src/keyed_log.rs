@@ -258,5 +258,7 @@ pub fn written_at(record: &GateRecord<'_>) -> Time {
         GateRecord::Control(Control::Sample(sample)) => sample.at,
         GateRecord::Control(Control::Policy(policy)) => policy.applied_at,
         GateRecord::Control(Control::Tick(tick)) => tick.due,
+        // People answer on Kafka only, where the broker stamps the time.
+        GateRecord::Control(Control::Answer(_)) => Time(0),
     }
 }

@@ -1,6 +1,7 @@
 //! The service and its command line: the shell around the pure core.
 
 pub mod active_policy;
+pub mod audit;
 pub mod checkpointer;
 pub mod cli;
 pub mod config;
@@ -16,6 +17,7 @@ pub mod live;
 pub mod model_page;
 pub mod partition;
 pub mod progress;
+pub mod questions;
 pub mod report;
 pub mod reputation;
 pub mod roles;

@@ -7,7 +7,7 @@ use crate::shelf::Overlay;
 use portcullis_connectors::failpoint::{self, Point};
 use portcullis_core::batch::{self, Counts, PartitionState, Room};
 use portcullis_core::event::Event;
-use portcullis_core::gate::{self, GateState};
+use portcullis_core::gate::{self, GATE_STATE_VERSION, GateState};
 use portcullis_core::profile::{Profile, STATE_VERSION};
 use portcullis_core::record::{Control, GateRecord, JournalKind, Output, PolicyRecord, Position};
 use portcullis_core::time::Time;
@@ -21,24 +21,53 @@ use std::time::Instant;
 /// far back as [`OLDEST_READ`], and stands as this version from its next flush on.
 ///
 /// 1: the first. 2: `Extra::owed`. 3: the memory of the whole catalogue of signals; what is older is rebuilt from the log, for it lacks
-/// what the new signals would have remembered. 4: what labels teach (`Risk::feedback`).
-pub const STORED_VERSION: u32 = 4;
+/// what the new signals would have remembered. 4: what labels teach (`Risk::feedback`). 5: GATE keeps a value for each thing that waits or
+/// is open; what is older is rebuilt from its log, SCORE's is read.
+pub const STORED_VERSION: u32 = 5;
 pub const OLDEST_READ: u32 = 3;
-const _: () =
-    assert!(STATE_VERSION == 3, "the values changed: raise STORED_VERSION too, keep a fixture of the old bytes, then mend this line");
+pub const OLDEST_READ_BY_GATE: u32 = 5;
+const _: () = assert!(
+    STATE_VERSION == 3 && GATE_STATE_VERSION == 4,
+    "the values changed: raise STORED_VERSION too, keep a fixture of the old bytes, then mend this line"
+);
 
 /// The partition of a log whose state a directory or a checkpoint is.
 pub fn identity_of(log: &str, partition: i32, partitions: i32) -> PartitionIdentity {
-    PartitionIdentity { log: log.to_owned(), partition, partitions, state_version: STORED_VERSION, oldest_state_version: OLDEST_READ }
+    let oldest_state_version = if log.ends_with(".proposals") { OLDEST_READ_BY_GATE } else { OLDEST_READ };
+    PartitionIdentity { log: log.to_owned(), partition, partitions, state_version: STORED_VERSION, oldest_state_version }
 }
 
 /// What is kept beside the values, in the same write.
 #[derive(Deserialize, Default)]
 struct Extra {
-    policy: Option<PolicyRecord>,
+    policy: Option<KeptPolicy>,
     state: PartitionState,
     journal: JournalEnd,
     owed: Vec<Unverified>,
+}
+
+/// A policy that was adopted: who signed it was looked at then.
+#[derive(Serialize, Deserialize)]
+struct KeptPolicy {
+    version: String,
+    digest: String,
+    text: String,
+    author: String,
+    applied_at: Time,
+}
+
+impl From<KeptPolicy> for PolicyRecord {
+    fn from(kept: KeptPolicy) -> PolicyRecord {
+        let KeptPolicy { version, digest, text, author, applied_at } = kept;
+        PolicyRecord { version, digest, text, author, applied_at, signatures: Vec::new() }
+    }
+}
+
+impl From<&PolicyRecord> for KeptPolicy {
+    fn from(record: &PolicyRecord) -> KeptPolicy {
+        let PolicyRecord { version, digest, text, author, applied_at, .. } = record.clone();
+        KeptPolicy { version, digest, text, author, applied_at }
+    }
 }
 
 impl Extra {
@@ -69,7 +98,9 @@ struct Committed {
 impl Beside for Committed {
     fn encode(&self, out: &mut Vec<u8>) {
         // In the order of `Extra`. Writing into memory cannot fail, and no type here refuses to be written.
-        if let Ok(written) = postcard::to_extend(&(self.active.record(), &self.state, &self.journal, &self.owed), std::mem::take(out)) {
+        if let Ok(written) =
+            postcard::to_extend(&(self.active.record().map(KeptPolicy::from), &self.state, &self.journal, &self.owed), std::mem::take(out))
+        {
             *out = written;
         }
     }
@@ -136,7 +167,7 @@ impl<V: Value + Default> LogPartition<V> {
             None => (0, Extra::default()),
         };
         let active = match extra.policy {
-            Some(record) => ActivePolicy::from_record(record).map_err(|faults| StateFault::Corrupt {
+            Some(kept) => ActivePolicy::from_record(kept.into()).map_err(|faults| StateFault::Corrupt {
                 dir: dir.into(),
                 what: format!("the policy kept in state cannot be read: {}", faults.first().map(ToString::to_string).unwrap_or_default()),
             })?,

@@ -1,6 +1,6 @@
 //! The three roles: what each makes of a batch.
 
-mod dead_letter;
+pub mod dead_letter;
 pub mod gate;
 pub mod ingest;
 mod log_role;
@@ -10,7 +10,8 @@ pub mod score;
 mod tables;
 mod takeover;
 
-pub use log_role::{Borrowed, Decides, Place, decide, wall_clock};
+pub use log_role::{AT, Borrowed, Decides, Nth, Place, decide, wall_clock};
+pub use score::tenant_key;
 pub use takeover::Turnstile;
 
 use portcullis_connectors::kafka::topics::Names;
@@ -28,6 +29,7 @@ pub struct Topics {
     pub journal: Arc<str>,
     pub gate_journal: Arc<str>,
     pub dead_letter: Arc<str>,
+    pub retry: Arc<str>,
 }
 
 impl Topics {
@@ -43,6 +45,7 @@ impl Topics {
             journal: names.journal.into(),
             gate_journal: names.gate_journal.into(),
             dead_letter: names.dead_letter.into(),
+            retry: names.retry.into(),
         }
     }
 }

@@ -33,4 +33,9 @@ impl<V: Value + Default> Shelf for Overlay<'_, V> {
     fn set_timer(&mut self, slot: Slot, due: Option<Time>) {
         self.0.set_timer(slot, due.map(|t| t.0));
     }
+
+    fn forget(&mut self, slot: Slot) {
+        self.0.set_timer(slot, None);
+        self.0.remove(slot);
+    }
 }

@@ -140,7 +140,7 @@ impl Summary {
                 *self.requests_by_action.entry(request.action.name()).or_default() += 1;
             }
             Output::Decision(decision) => *self.decisions_by_end.entry(decision.end.name()).or_default() += 1,
-            Output::Proposal(_) | Output::ToGate(_) => {}
+            Output::Answer(_) | Output::Fact(_) | Output::Proposal(_) | Output::ToGate(_) => {}
         }
     }
 

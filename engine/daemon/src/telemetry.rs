@@ -4,7 +4,7 @@ use crate::status::{Phase, Status};
 use crate::worker::Published;
 use metrics::{Unit, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
-use portcullis_core::containment::{Action, DecisionEnd};
+use portcullis_core::containment::{Action, AnswerEnd, DecisionEnd};
 use portcullis_core::event::Label;
 use portcullis_core::verdict::Level;
 use std::collections::BTreeMap;
@@ -62,6 +62,7 @@ const RULE_ERRORS: Meter = meter(
 );
 const PROPOSALS: Meter = meter("portcullis_proposals_total", Kind::Counter, &["action"], "Containment that SCORE proposed");
 const DECISIONS: Meter = meter("portcullis_decisions_total", Kind::Counter, &["action", "end"], "What became of proposals at the gate");
+const ANSWERS: Meter = meter("portcullis_answers_total", Kind::Counter, &["end"], "Answers of people: followed, or refused");
 const LABELS: Meter = meter(
     "portcullis_labels_total",
     Kind::Counter,
@@ -87,6 +88,7 @@ pub const ALL: &[Meter] = &[
     RULE_ERRORS,
     PROPOSALS,
     DECISIONS,
+    ANSWERS,
     LABELS,
     LAG,
     PARTITIONS,
@@ -207,6 +209,7 @@ pub enum Counted {
     RuleError(String),
     Proposal(Action),
     Decision(Action, DecisionEnd),
+    Answer(AnswerEnd),
     /// By signal.
     Label(&'static str, Label),
 }
@@ -227,6 +230,7 @@ impl Counted {
             Counted::RuleError(rule) => counter!(RULE_ERRORS.name, "rule" => rule.clone()).increment(n),
             Counted::Proposal(action) => counter!(PROPOSALS.name, "action" => action.name()).increment(n),
             Counted::Decision(action, end) => counter!(DECISIONS.name, "action" => action.name(), "end" => end.name()).increment(n),
+            Counted::Answer(end) => counter!(ANSWERS.name, "end" => end.name()).increment(n),
             Counted::Label(signal, label) => counter!(LABELS.name, "signal" => *signal, "label" => label.name()).increment(n),
         }
     }

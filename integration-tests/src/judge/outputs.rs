@@ -7,6 +7,7 @@ use super::decided::{Line, same_sequence};
 use super::findings::Findings;
 use super::log::{Log, read};
 use super::verdict::Tally;
+use portcullis::audit::head::HEAD_RECORD;
 use portcullis_connectors::kafka::topics::Names;
 use portcullis_connectors::kafka::{KafkaFault, Settings};
 use portcullis_core::record::{Control, GateRecord};
@@ -33,7 +34,7 @@ impl Outputs {
 
     /// Requests and decisions: of each subject the same, in order.
     pub fn compare_gate(&self, again: &Outputs, findings: &mut Findings) {
-        let of = |outputs: &Outputs| by_key(&outputs.verdicts, |line| line.kind != "verdict");
+        let of = |outputs: &Outputs| by_key(&outputs.verdicts, |line| line.kind != "verdict" && line.kind != HEAD_RECORD);
         compare("requests and decisions, again", &of(self), &of(again), findings);
     }
 

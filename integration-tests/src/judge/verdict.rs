@@ -6,6 +6,7 @@ use super::group::committed;
 use super::ingested;
 use super::log::{Log, read_all};
 use anyhow::Context;
+use portcullis::audit::head::HEAD_RECORD;
 use portcullis::jws::Signer;
 use portcullis::roles::{Topics, gate, score};
 use portcullis_connectors::formats::Input;
@@ -168,7 +169,8 @@ fn compare_verdicts(names: &Names, found: &Log, scored: &Published, gated: &Publ
     for (number, records) in found.iter().enumerate() {
         let place = (names.verdicts.clone(), number as i32);
         let shown = format!("{}[{number}]", names.verdicts);
-        let (of_score, of_gate): (Vec<Line>, Vec<Line>) = records.iter().map(Line::of).partition(|line| line.kind == "verdict");
+        let (of_score, of_gate): (Vec<Line>, Vec<Line>) =
+            records.iter().map(Line::of).filter(|line| line.kind != HEAD_RECORD).partition(|line| line.kind == "verdict");
         tally.verdicts += of_score.len();
         tally.requests += of_gate.iter().filter(|line| line.kind == "containment-request").count();
         tally.decisions += of_gate.iter().filter(|line| line.kind == "containment-decision").count();

@@ -2,12 +2,14 @@
 
 use super::input::{Flaw, Input, Read};
 use super::wire::{Wire, record, write_long};
-use portcullis_core::containment::{Approval, Approver, ContainmentDecision, ContainmentRequest, Params, Proposal, Target};
+use portcullis_core::containment::{
+    Approval, Approver, ContainmentAnswer, ContainmentDecision, ContainmentRequest, Params, Proposal, SecurityEvent, Target,
+};
 use portcullis_core::event::{
     Agent, Auth, Change, Checkout, ContainmentOutcome, Credential, Delegation, Event, Expected, ExternalRisk, Feedback, Identity,
     Inventory, Named, Origin, Privileged, Provider, Request, Session, Source, Stamp,
 };
-use portcullis_core::record::{Control, IncidentClosed, JournalRecord, PolicyRecord, Sample, Tick};
+use portcullis_core::record::{Answer, Control, IncidentClosed, JournalRecord, PolicyRecord, Sample, Tick};
 use portcullis_core::verdict::{Actor, IncidentRef, LogRef, Name, PolicyRef, Reason, Verdict};
 
 record! { Identity<'a> { id, class, issuer, native_id, on_behalf_of } }
@@ -37,10 +39,11 @@ record! { Event<'a> {
     inventory, containment, feedback, origin, stamp,
 } }
 
-record! { PolicyRecord { version, digest, text, author, applied_at } }
+record! { PolicyRecord { version, digest, text, author, applied_at, signatures } }
 record! { Tick { due } }
 record! { IncidentClosed { tenant, incident, at } }
 record! { Sample { tenant, partition, active, at } }
+record! { Answer { tenant, jws } }
 
 /// A record of one field, so that a branch can be added.
 impl<'a> Wire<'a> for Control {
@@ -63,6 +66,10 @@ impl<'a> Wire<'a> for Control {
                 branch(3);
                 sample.write(out);
             }
+            Control::Answer(answer) => {
+                branch(4);
+                answer.write(out);
+            }
         }
     }
     fn read<I: Input<'a>>(input: &mut I) -> Read<Self> {
@@ -71,6 +78,7 @@ impl<'a> Wire<'a> for Control {
             1 => Control::Tick(Wire::read(input)?),
             2 => Control::IncidentClosed(Wire::read(input)?),
             3 => Control::Sample(Wire::read(input)?),
+            4 => Control::Answer(Wire::read(input)?),
             _ => return input.fail(Flaw::Branch),
         })
     }
@@ -80,10 +88,11 @@ impl<'a> Wire<'a> for Control {
 impl crate::testing::Draw for Control {
     fn draw(entropy: &mut crate::testing::Entropy) -> Self {
         use crate::testing::Draw;
-        match entropy.byte() % 4 {
+        match entropy.byte() % 5 {
             0 => Control::Tick(Draw::draw(entropy)),
             1 => Control::Policy(Draw::draw(entropy)),
             2 => Control::IncidentClosed(Draw::draw(entropy)),
+            3 => Control::Answer(Draw::draw(entropy)),
             _ => Control::Sample(Draw::draw(entropy)),
         }
     }
@@ -108,7 +117,11 @@ record! { ContainmentRequest {
     id, bundle, incident, campaign, verdict_id, time, tenant, subject, class, criticality, owner, action, params, target, playbook, level, reason,
     evidence, dependents, planted, approval, reversible, depends_on, releases, not_after, revert_after, mode, policy, jws,
 } }
-record! { ContainmentDecision { id, proposal, end, why, by, time, tenant, subject, action, request, would_send, policy } }
+record! { ContainmentDecision {
+    id, proposal, end, why, by, time, tenant, subject, action, request, would_send, policy, class, level, target, cause, reason, held_until, needs,
+} }
+record! { SecurityEvent { id, time, tenant, subject, target, event, change_type, reason, detail, incident, request, jws } }
+record! { ContainmentAnswer { id, answer, time, tenant, verb, of, by, reason, end, why, policy } }
 record! { Proposal {
     id, bundle, incident, campaign, verdict_id, time, event_time, tenant, subject, class, criticality, owner, labels, action, params, target,
     playbook, level, leading_signal, reason, evidence, dependents, planted, approval_required, mode, revert_after, step, source_ip,

@@ -12,7 +12,7 @@
 //! | an enumeration | `enum`, symbols in the order of `ALL` |
 
 use super::input::{Flaw, Input, Read};
-use portcullis_core::containment::{Action, ApprovalState, DecisionEnd};
+use portcullis_core::containment::{Action, AnswerEnd, ApprovalState, DecisionEnd};
 use portcullis_core::event::{
     AgentClass, AuthFailure, AuthMethod, CheckoutResult, Class, CredentialKind, EventType, IdentityStatus, Label, Network, Outcome,
     OutcomeStatus, Posture, WorkloadProof,
@@ -287,5 +287,6 @@ symbols!(
     Action,
     ApprovalState,
     DecisionEnd,
+    AnswerEnd,
     JournalKind,
 );

@@ -7,7 +7,7 @@ use crate::testing::{Draw, nouns};
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
-use portcullis_core::containment::{ContainmentDecision, ContainmentRequest, Proposal};
+use portcullis_core::containment::{ContainmentAnswer, ContainmentDecision, ContainmentRequest, Proposal, SecurityEvent};
 use portcullis_core::event::{Event, EventType};
 use portcullis_core::record::{Control, JournalRecord};
 use portcullis_core::time::{Span, Time};
@@ -119,6 +119,16 @@ fn requests_conform() {
 #[test]
 fn decisions_conform() {
     conforms::<ContainmentDecision>(Record::ContainmentDecision, json_of);
+}
+
+#[test]
+fn security_events_conform() {
+    conforms::<SecurityEvent>(Record::SecurityEvent, json_of);
+}
+
+#[test]
+fn answers_conform() {
+    conforms::<ContainmentAnswer>(Record::ContainmentAnswer, json_of);
 }
 
 /// Avro's symbols cannot hold a dot.

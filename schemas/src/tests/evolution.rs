@@ -122,6 +122,10 @@ fn the_bytes_of_every_release_are_read() {
             Record::ContainmentDecision => {
                 assert_eq!(decode_decision(&bytes, Encoding::Avro), decode_decision(&json, Encoding::Json), "{name}")
             }
+            Record::SecurityEvent => assert_eq!(decode_fact(&bytes, Encoding::Avro), decode_fact(&json, Encoding::Json), "{name}"),
+            Record::ContainmentAnswer => {
+                assert_eq!(decode_answer(&bytes, Encoding::Avro), decode_answer(&json, Encoding::Json), "{name}")
+            }
             Record::Proposal => assert_eq!(decode_proposal(&bytes, Encoding::Avro), decode_proposal(&json, Encoding::Json), "{name}"),
             Record::Journal => assert_eq!(decode_journal_record(&bytes).unwrap(), serde_json::from_slice(&json).unwrap(), "{name}"),
         }

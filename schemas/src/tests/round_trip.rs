@@ -2,7 +2,7 @@
 
 use crate::testing::{Draw, Entropy, events, nouns};
 use crate::*;
-use portcullis_core::containment::{ContainmentDecision, ContainmentRequest, Proposal};
+use portcullis_core::containment::{ContainmentAnswer, ContainmentDecision, ContainmentRequest, Proposal, SecurityEvent};
 use portcullis_core::event::Event;
 use portcullis_core::record::{Control, EventRecord, GateRecord, JournalRecord, Output};
 use portcullis_core::verdict::Verdict;
@@ -95,6 +95,22 @@ proptest! {
             prop_assert_eq!(&decode_decision(&bytes, encoding).unwrap(), &decision);
         }
     }
+
+    #[test]
+    fn security_events(fact in nouns::<SecurityEvent>()) {
+        for encoding in [Encoding::Json, Encoding::Avro] {
+            let bytes = bytes_of(&Output::Fact(Box::new(fact.clone())), encoding);
+            prop_assert_eq!(&decode_fact(&bytes, encoding).unwrap(), &fact);
+        }
+    }
+
+    #[test]
+    fn answers(answer in nouns::<ContainmentAnswer>()) {
+        for encoding in [Encoding::Json, Encoding::Avro] {
+            let bytes = bytes_of(&Output::Answer(Box::new(answer.clone())), encoding);
+            prop_assert_eq!(&decode_answer(&bytes, encoding).unwrap(), &answer);
+        }
+    }
 }
 
 #[test]
@@ -123,9 +139,14 @@ fn outputs_are_told_apart_by_their_type() {
         Output::Verdict(Draw::draw(e)),
         Output::Request(Draw::draw(e)),
         Output::Decision(Draw::draw(e)),
+        Output::Answer(Draw::draw(e)),
+        Output::Fact(Draw::draw(e)),
         Output::Proposal(Draw::draw(e)),
         Output::ToGate(Draw::draw(e)),
     ]
     .map(|output| output_type(&output));
-    assert_eq!(types, ["verdict", "containment-request", "containment-decision", "proposal", "control"]);
+    assert_eq!(
+        types,
+        ["verdict", "containment-request", "containment-decision", "containment-answer", "security-event", "proposal", "control"]
+    );
 }

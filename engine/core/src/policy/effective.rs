@@ -3,6 +3,7 @@
 use super::{Approvals, Dependents, Emit, Match, Policy, Protected, SignalSettings, Step};
 use crate::event::Class;
 use crate::signal::{self, Signal};
+use crate::signature::x_of;
 use crate::subject::Kind;
 use crate::time::Span;
 use crate::verdict::{Centibans, Family, Mode};
@@ -33,10 +34,10 @@ pub fn effective(policy: &Policy) -> String {
     write_rules(&mut out, policy);
     write_playbooks(&mut out, policy);
     write_budgets(&mut out, policy);
-    let Approvals { required_for, expire_after_ms } = &policy.approvals;
-    out.line(0, format_args!("approvals: {{ required_for: {}, expire_after: {} }}", names(required_for), Span(*expire_after_ms)));
+    write_people(&mut out, policy);
     let release = policy.release;
-    out.line(0, format_args!("release: {{ below_db: {}, after: {} }}", db(release.below), Span(release.after_ms)));
+    let (below, after, renewals) = (db(release.below), Span(release.after_ms), release.renewals);
+    out.line(0, format_args!("release: {{ below_db: {below}, after: {after}, renewals: {renewals} }}"));
     let f = policy.feedback;
     let (lower, raise, most) = (db(f.false_positive), db(f.true_positive), db(f.at_most));
     let (lasts, reach) = (Span(f.lasts_ms), Span(f.reach_ms));
@@ -237,6 +238,37 @@ fn step(s: &Step) -> String {
         parts.push(format!("when: \"type IN ({})\"", types.join(", ")));
     }
     if parts.len() == 1 { s.action.to_string() } else { format!("{{ {} }}", parts.join(", ")) }
+}
+
+fn write_people(out: &mut Writer, policy: &Policy) {
+    let Approvals { required_for, expire_after_ms, two_people_above_budget } = &policy.approvals;
+    let expire = Span(*expire_after_ms);
+    out.line(
+        0,
+        format_args!(
+            "approvals: {{ required_for: {}, expire_after: {expire}, two_people_above_budget: {two_people_above_budget} }}",
+            names(required_for)
+        ),
+    );
+    out.line(0, if policy.approvers.is_empty() { "approvers: []" } else { "approvers:" });
+    for a in &policy.approvers {
+        let (name, kid, x) = (quoted(&a.name), quoted(&a.kid), quoted(&x_of(&a.key)));
+        out.line(2, format_args!("- {{ name: {name}, kid: {kid}, jwk: {{ kty: OKP, crv: Ed25519, x: {x} }} }}"));
+    }
+    match &policy.breaker {
+        None => out.line(0, "breaker: none"),
+        Some(b) => {
+            out.line(0, "breaker:");
+            out.line(2, format_args!("window: {}", Span(b.window_ms)));
+            out.line(2, format_args!("share_of_active: {}", f64::from(b.share_of_active_ppm) / 1e6));
+            out.line(2, format_args!("at_least: {} # subjects", b.at_least));
+            out.line(2, format_args!("same_leading_signal: {}", f64::from(b.same_leading_signal_ppm) / 1e6));
+            out.line(2, format_args!("keep: {}", names(&b.keep)));
+            out.line(2, format_args!("for: {}", Span(b.lasts_ms)));
+        }
+    }
+    let then = if policy.outcomes.open_case { "open_case" } else { "nothing" };
+    out.line(0, format_args!("outcomes: {{ deadline: {}, then: {then} }}", Span(policy.outcomes.deadline_ms)));
 }
 
 fn write_budgets(out: &mut Writer, policy: &Policy) {

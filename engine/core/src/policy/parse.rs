@@ -3,6 +3,7 @@
 //! What a text does not name falls back on [`Policy::built_in`], with two exceptions that are meant to be seen: `version` and `playbooks`
 //! are required. A key that is described in `docs/policy.md` but not built yet is a fault, so that nobody believes it to be in force.
 
+mod people;
 mod playbooks;
 mod rules;
 mod settings;
@@ -49,10 +50,11 @@ pub fn parse_with(name: &str, text: &str, planner: &dyn Planner) -> Result<Polic
         }
         read_switches(&map, &mut policy);
         settings::read(&map, &mut policy);
+        people::read(&map, &mut policy);
         signals::read(&map, &mut policy);
         rules::read(&map, &mut policy, planner);
         playbooks::read(&map, &mut policy);
-        for key in ["approvers", "responders", "exceptions", "breaker", "outcomes"] {
+        for key in ["responders", "exceptions"] {
             map.not_yet(key);
         }
         Some(policy)
@@ -87,7 +89,7 @@ fn read_switches(map: &Map<'_>, policy: &mut Policy) {
             EmitName::All => Emit::All,
         };
     }
-    if let Some(is) = map.get("probability").and_then(|at| at.word(&PROBABILITY_NAMES, |word| Some(word == "calibrated"))) {
+    if let Some(is) = map.get("probability").and_then(|at| at.word(&PROBABILITY_NAMES, people::of(PROBABILITY_NAMES))) {
         policy.is_calibrated = is;
     }
     if let Some(at) = map.get("shadow") {

@@ -2,15 +2,19 @@
 
 use super::Failure;
 use super::run::{CONNECT_MAX, kafka_of};
-use crate::active_policy::policy_record;
+use crate::active_policy::{ActivePolicy, policy_record};
 use crate::config::Config;
+use crate::jws::Signer;
 use crate::roles::{Topics, wall_clock};
 use crate::say::{say, say_on};
+use anyhow::Context;
 use portcullis_connectors::kafka::{Reader, Settings, Sink, SinkSettings, Start, TopicPartition, connect_check};
 use portcullis_core::policy::effective::effective;
 use portcullis_core::policy::{Policy, parse};
 use portcullis_core::record::{Control, GateRecord, PolicyRecord};
+use portcullis_core::signature::{SignedPolicy, may_follow};
 use portcullis_schemas::{decode_gate_record, encode_control};
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -25,6 +29,21 @@ pub enum PolicyCommand {
     Check {
         #[arg(value_name = "FILE")]
         file: PathBuf,
+    },
+    /// Run cases against a policy: events in; levels, signals and what becomes of actions out. Ends with 65 if one fails.
+    Test {
+        #[arg(value_name = "POLICY")]
+        file: PathBuf,
+        #[arg(value_name = "CASES", required = true)]
+        cases: Vec<PathBuf>,
+    },
+    /// Agree to a policy, as an approver of the one in force: `policy apply` takes the signatures that stand beside the file.
+    Sign {
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Your key, of `contain keygen`.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
     },
     /// Put a policy in force: write it to every partition of the log, in one transaction.
     Apply {
@@ -108,22 +127,25 @@ fn apply_once(
     (policy, text): (&Policy, &str),
 ) -> Result<String, Failure> {
     let mut reader = Reader::open(kafka)?;
-    if let Some(force) = in_force(&mut reader, topics)? {
-        if force.digest == policy.digest {
+    let force = in_force(&mut reader, topics)?;
+    if let Some(record) = force.record() {
+        if record.digest == policy.digest {
             return Ok(format!("policy {} is in force already", policy.version));
         }
-        if policy.version <= force.version {
+        if policy.version <= record.version {
             return Err(Failure::Configuration(vec![format!(
                 "{}: version {} is not greater than {}, which is in force since {}: give a changed policy a greater version",
                 file.display(),
                 policy.version,
-                force.version,
-                force.applied_at
+                record.version,
+                record.applied_at
             )]));
         }
     }
     let version = policy.version.clone();
-    let record = Control::Policy(policy_record(policy, text.to_owned(), author, wall_clock()));
+    let record = PolicyRecord { signatures: signatures(file)?, ..policy_record(policy, text.to_owned(), author, wall_clock()) };
+    may_follow(force.policy(), &record).map_err(|why| Failure::Configuration(vec![format!("{}: {why}", file.display())]))?;
+    let record = Control::Policy(record);
     let mut sink = Sink::open(kafka, SinkSettings::new(format!("{}-policy", config.topics.prefix)))?;
     let mut value = Vec::new();
     encode_control(&record, &mut value);
@@ -137,17 +159,36 @@ fn apply_once(
     Ok(format!("policy {version} is in force from here on"))
 }
 
-/// The policy that the gate's log holds last.
-fn in_force(reader: &mut Reader, topics: &Topics) -> Result<Option<PolicyRecord>, Failure> {
-    let mut last = None;
+/// The policy that the gate's log has put in force.
+fn in_force(reader: &mut Reader, topics: &Topics) -> Result<ActivePolicy, Failure> {
+    let mut active = ActivePolicy::built_in();
     let at = TopicPartition::new(std::sync::Arc::clone(&topics.proposals), 0);
     reader.read(&at, Start::Beginning, None, |record| {
-        if let Some(Ok(GateRecord::Control(Control::Policy(policy)))) = record.value.map(decode_gate_record) {
-            last = Some(policy);
+        if let Some(Ok(GateRecord::Control(Control::Policy(policy)))) = record.value.map(decode_gate_record)
+            && let Ok(Some(next)) = active.after(&policy)
+        {
+            active = next;
         }
         ControlFlow::Continue(())
     })?;
-    Ok(last)
+    Ok(active)
+}
+
+/// Where the signatures of a policy stand.
+fn signatures_beside(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".sig");
+    PathBuf::from(name)
+}
+
+/// The signatures that stand beside a policy; none where there is no such file.
+fn signatures(file: &Path) -> anyhow::Result<Vec<String>> {
+    let beside = signatures_beside(file);
+    match std::fs::read_to_string(&beside) {
+        Ok(text) => Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("reading {}", beside.display())),
+    }
 }
 
 pub fn run(command: PolicyCommand) -> Result<(), Failure> {
@@ -162,6 +203,20 @@ pub fn run(command: PolicyCommand) -> Result<(), Failure> {
                 policy.playbooks.len(),
                 policy.digest
             );
+        }
+        PolicyCommand::Test { file, cases } => {
+            let (policy, text) = read(&file)?;
+            super::policy_test::run(&policy, &text, &cases)?;
+        }
+        PolicyCommand::Sign { file, key } => {
+            let (policy, _) = read(&file)?;
+            let signer = Signer::open(&key, "", "")?;
+            let jws = signer.sign_policy(&SignedPolicy { version: policy.version.clone(), digest: policy.digest.clone() });
+            let beside = signatures_beside(&file);
+            let mut lines = signatures(&file)?;
+            lines.push(jws);
+            std::fs::write(&beside, lines.join("\n") + "\n").with_context(|| format!("writing {}", beside.display()))?;
+            say!("{}: version {}, {} signatures in {}", file.display(), policy.version, lines.len(), beside.display());
         }
         PolicyCommand::Apply { file, config, author, no_environment } => {
             let config = super::validate::load(&config, no_environment)?;

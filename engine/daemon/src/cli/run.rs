@@ -69,6 +69,14 @@ pub fn kafka_of(config: &Config) -> Settings {
     Settings { bootstrap_servers: config.kafka.bootstrap_servers.clone(), properties }
 }
 
+/// How a configuration has outputs written.
+pub fn encoding_of(config: &Config) -> Encoding {
+    match config.output.encoding {
+        config::Encoding::Json => Encoding::Json,
+        config::Encoding::Avro => Encoding::Avro,
+    }
+}
+
 /// The topics that a configuration plans.
 pub fn plan_of(config: &Config) -> Vec<topics::Topic> {
     let inputs: Vec<String> = config.ingest.inputs.iter().map(|i| i.topic.clone()).collect();
@@ -255,10 +263,7 @@ impl Service<'_> {
     }
 
     fn encoding(&self) -> Encoding {
-        match self.config.output.encoding {
-            config::Encoding::Json => Encoding::Json,
-            config::Encoding::Avro => Encoding::Avro,
-        }
+        encoding_of(self.config)
     }
 
     fn source(&self, role: &str, topics: &[&str]) -> SourceSettings {
@@ -267,7 +272,9 @@ impl Service<'_> {
 
     fn ingest(&self) -> anyhow::Result<(SourceSettings, IngestRole)> {
         let inputs: Vec<InputTopic> = self.config.ingest.inputs.iter().map(input_topic).collect::<anyhow::Result<_>>()?;
-        let names: Vec<&str> = inputs.iter().map(|i| i.input.name.as_str()).collect();
+        let topics = self.topics();
+        let mut names: Vec<&str> = inputs.iter().map(|i| i.input.name.as_str()).collect();
+        names.push(&topics.retry);
         let source = self.source("ingest", &names);
         let geo = GeoSettings {
             city: self.config.ingest.geoip.city.clone(),
@@ -275,7 +282,7 @@ impl Service<'_> {
             ..GeoSettings::default()
         };
         let ingest = Ingest::new(Enricher::open(&geo)?);
-        let settings = IngestSettings { kafka: self.kafka.clone(), topics: self.topics(), cluster: self.cluster.clone(), inputs };
+        let settings = IngestSettings { kafka: self.kafka.clone(), topics: topics.clone(), cluster: self.cluster.clone(), inputs };
         Ok((source, IngestRole::new(settings, ingest, self.status.worker("ingest", 0))?))
     }
 
@@ -300,7 +307,8 @@ impl Service<'_> {
         let source = self.source("gate", &[&topics.proposals]);
         let partitions = plan_of(self.config).iter().find(|t| *t.name == *topics.proposals).map_or(1, |t| t.partitions);
         let signer = self.signer.clone().context("the gate has no signing key")?;
-        Ok((source, Gate::new(&self.kafka, self.place("gate", 0, partitions), topics, self.encoding(), signer)))
+        let every = Duration::from_millis(self.config.gate.sign_ends_every_ms.unsigned_abs());
+        Ok((source, Gate::new(&self.kafka, self.place("gate", 0, partitions), topics, self.encoding(), signer, every)))
     }
 }
 

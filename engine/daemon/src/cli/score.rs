@@ -85,7 +85,7 @@ pub enum Allow {
     Behaviour,
 }
 
-fn format_by_name(name: &str) -> Result<Format, String> {
+pub fn format_by_name(name: &str) -> Result<Format, String> {
     Format::from_name(name).ok_or_else(|| format!("known formats are {}", Format::NAMES.join(", ")))
 }
 

@@ -288,13 +288,18 @@ fn checkpoints(at: &At<'_>) -> Option<Checkpoints> {
 
 fn gate(map: &Map<'_>) -> Gate {
     let (issuer, audience) = ("portcullis", "portcullis-executor");
+    const EVERY_MS: i64 = 600_000;
     match section(map, "gate") {
         Some(m) => Gate {
             signing_key_file: path(&m, "signing_key_file"),
             issuer: text(&m, "issuer", issuer),
             audience: text(&m, "audience", audience),
+            sign_ends_every_ms: m
+                .get("sign_ends_every")
+                .and_then(|at| at.span(Span(1_000)..=Span(24 * 60 * 60 * 1_000)))
+                .map_or(EVERY_MS, |span| span.0),
         },
-        None => Gate { signing_key_file: None, issuer: issuer.to_owned(), audience: audience.to_owned() },
+        None => Gate { signing_key_file: None, issuer: issuer.to_owned(), audience: audience.to_owned(), sign_ends_every_ms: EVERY_MS },
     }
 }
 

@@ -157,6 +157,7 @@ fn gate() -> Value {
             ("signing_key_file", text("Ed25519 private key, PKCS #8 PEM; without it nothing is sent")),
             ("issuer", with_default(text("`iss` of the requests"), "portcullis")),
             ("audience", with_default(text("`aud` of the requests"), "portcullis-executor")),
+            ("sign_ends_every", with_default(text("How often the ends of its journals are signed and published, 1s to 24h"), "10m")),
         ],
     )
 }

@@ -66,7 +66,8 @@ pub(super) fn value(config: &Config) -> Value {
     let shown = |path: &std::path::PathBuf| path.display().to_string();
     let geoip = with(with(json!({}), "city", ingest.geoip.city.as_ref().map(shown)), "asn", ingest.geoip.asn.as_ref().map(shown));
     let transaction = json!({ "at_most": Span(score.transaction.at_most_ms).to_string(), "records": score.transaction.records });
-    let gate_value = json!({ "issuer": gate.issuer, "audience": gate.audience });
+    let gate_value =
+        json!({ "issuer": gate.issuer, "audience": gate.audience, "sign_ends_every": Span(gate.sign_ends_every_ms).to_string() });
     let encoding = match output.encoding {
         Encoding::Json => "json",
         Encoding::Avro => "avro",

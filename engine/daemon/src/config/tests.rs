@@ -46,7 +46,10 @@ fn only_two_things_have_no_default() {
     let transaction = Transaction { at_most_ms: 20, records: 50_000 };
     assert_eq!(config.score, Score { group: "portcullis-score".into(), workers: 2, transaction });
     assert_eq!(config.state, State { directory: "./state".into(), cache_bytes: 512 << 20, checkpoints: None });
-    assert_eq!(config.gate, Gate { signing_key_file: None, issuer: "portcullis".into(), audience: "portcullis-executor".into() });
+    assert_eq!(
+        config.gate,
+        Gate { signing_key_file: None, issuer: "portcullis".into(), audience: "portcullis-executor".into(), sign_ends_every_ms: 600_000 }
+    );
     assert_eq!(
         (config.output.encoding, config.policy.file, config.http.listen.to_string().as_str()),
         (Encoding::Json, None, "127.0.0.1:9464")

@@ -10,23 +10,54 @@ use std::time::{Duration, Instant};
 /// How often an input is complained about.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
+/// Begins the name of every header that says what was wrong with a record and where it came from.
+pub const ERRORS: &str = "__portcullis.errors.";
+
 /// Key and value untouched; the headers say what was wrong and where it came from.
 pub fn dead_letter(topics: &Topics, input: &str, record: RecordRef<'_>, index: u32, fault: &Fault, outbox: &mut Outbox) {
     outbox.push_raw(&topics.dead_letter, record.key, record.value);
-    for (name, value) in record.headers() {
+    for (name, value) in record.headers().filter(|(name, _)| !name.starts_with(ERRORS)) {
         outbox.header(name, value.unwrap_or_default());
     }
+    // One that was replayed names the place where it was first read.
+    let first = Retried::of(record);
+    let (partition, offset) = first.as_ref().map_or((record.partition, record.offset), |r| (r.partition, r.offset));
+    let attempt = first.map_or(1, |r| r.attempt);
     for (name, value) in [
         ("exception", fault.path.as_str()),
         ("message", &fault.what),
         ("stage", "decode"),
         ("topic", input),
-        ("partition", &record.partition.to_string()),
-        ("offset", &record.offset.to_string()),
+        ("partition", &partition.to_string()),
+        ("offset", &offset.to_string()),
         ("index", &index.to_string()),
-        ("attempt", "1"),
+        ("attempt", &attempt.to_string()),
     ] {
-        outbox.header(&format!("__portcullis.errors.{name}"), value.as_bytes());
+        outbox.header(&format!("{ERRORS}{name}"), value.as_bytes());
+    }
+}
+
+/// A dead letter that is read again: which input it came by, and which of the events in it was meant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Retried {
+    pub input: String,
+    pub partition: i32,
+    pub offset: i64,
+    pub index: u32,
+    pub attempt: u32,
+}
+
+impl Retried {
+    /// What the headers of a record of the retry topic say; `None` for any other record.
+    pub fn of(record: RecordRef<'_>) -> Option<Retried> {
+        let header = |name: &str| record.header(&format!("{ERRORS}{name}")).and_then(|value| std::str::from_utf8(value).ok());
+        Some(Retried {
+            input: header("topic")?.to_owned(),
+            partition: header("partition")?.parse().ok()?,
+            offset: header("offset")?.parse().ok()?,
+            index: header("index")?.parse().ok()?,
+            attempt: header("attempt")?.parse().ok()?,
+        })
     }
 }
 

@@ -1,8 +1,9 @@
 //! GATE: proposals in; signed requests and decisions out; a journal record per partition and transaction.
 
 use super::Topics;
-use super::log_role::{Borrowed, Decides, Partitions, Place};
-use super::score::subject_key;
+use super::log_role::{AT, Borrowed, Decides, Partitions, Place};
+use super::score::{subject_key, tenant_key};
+use crate::audit::head::Heads;
 use crate::jws::Signer;
 use crate::partition::GatePartition;
 use crate::telemetry::{Counted, Tally};
@@ -13,6 +14,7 @@ use portcullis_core::gate::GateState;
 use portcullis_core::record::{Control, GateRecord, Output, Position, Tick};
 use portcullis_core::time::Time;
 use portcullis_schemas::{Encoding, decode_gate_record, encode_output, output_type};
+use std::time::Duration;
 
 /// The worker of GATE.
 pub struct Gate {
@@ -21,12 +23,13 @@ pub struct Gate {
     signer: Signer,
     partitions: Partitions<GateState>,
     tally: Tally,
+    heads: Heads,
 }
 
 impl Gate {
-    pub fn new(kafka: &Settings, place: Place, topics: Topics, encoding: Encoding, signer: Signer) -> Gate {
+    pub fn new(kafka: &Settings, place: Place, topics: Topics, encoding: Encoding, signer: Signer, heads_every: Duration) -> Gate {
         let partitions = Partitions::new(kafka, place, &topics.proposals, &topics.gate_journal);
-        Gate { topics, encoding, signer, partitions, tally: Tally::default() }
+        Gate { topics, encoding, signer, partitions, tally: Tally::default(), heads: Heads::new(heads_every) }
     }
 }
 
@@ -46,13 +49,17 @@ impl Role for Gate {
     }
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
-        let Gate { topics, encoding, signer, partitions, tally } = self;
-        partitions.apply(batch, outbox, |_, mut output, outbox| {
+        let Gate { topics, encoding, signer, partitions, tally, heads } = self;
+        heads.say(partitions.ends(), &topics.gate_journal, &topics.verdicts, signer, outbox);
+        partitions.apply(batch, outbox, |nth, mut output, outbox| {
             signer.sign_all(std::slice::from_mut(&mut output));
-            if let Output::Decision(decision) = &output {
-                tally.add(Counted::Decision(decision.action, decision.end), 1);
+            match &output {
+                Output::Decision(decision) => tally.add(Counted::Decision(decision.action, decision.end), 1),
+                Output::Answer(answer) => tally.add(Counted::Answer(answer.end), 1),
+                Output::Fact(_) | Output::Request(_) | Output::Verdict(_) | Output::Proposal(_) | Output::ToGate(_) => {}
             }
             write(topics, *encoding, &output, outbox);
+            outbox.header(AT, nth.to_string().as_bytes());
         })?;
         Ok(())
     }
@@ -68,18 +75,21 @@ impl Role for Gate {
     }
 
     fn idle(&mut self, source: &Source, outbox: &mut Outbox) -> anyhow::Result<()> {
-        self.partitions.idle(source, outbox)
+        let Gate { topics, signer, partitions, heads, .. } = self;
+        heads.say(partitions.ends(), &topics.gate_journal, &topics.verdicts, signer, outbox);
+        partitions.idle(source, outbox)
     }
 }
 
 /// Puts an output where it belongs.
 pub fn write(topics: &Topics, encoding: Encoding, output: &Output, outbox: &mut Outbox) {
-    let (subject, tenant) = match output {
-        Output::Request(request) => (&request.subject, &request.tenant),
-        Output::Decision(decision) => (&decision.subject, &decision.tenant),
+    let key = match output {
+        Output::Request(r) => subject_key(&r.subject.kind, &r.tenant, &r.subject.id),
+        Output::Decision(d) => subject_key(&d.subject.kind, &d.tenant, &d.subject.id),
+        Output::Fact(f) => subject_key(&f.subject.kind, &f.tenant, &f.subject.id),
+        Output::Answer(a) => tenant_key(&a.tenant),
         Output::Verdict(_) | Output::Proposal(_) | Output::ToGate(_) => return, // SCORE's
     };
-    let key = subject_key(&subject.kind, tenant, &subject.id);
     outbox.push(&topics.verdicts, None, &key, |out| encode_output(output, encoding, out));
     outbox.header("type", output_type(output).as_bytes());
 }

@@ -1,7 +1,7 @@
 //! INGEST on Kafka: raw records in; keyed events, inventory and dead letters out, in one transaction with the source offsets.
 
 use super::Topics;
-use super::dead_letter::{Complaints, dead_letter};
+use super::dead_letter::{Complaints, Retried, dead_letter};
 use super::score::tenant_key;
 use super::tables::{Changed, Tables, Which};
 use crate::ingest::{Ingest, Ingested};
@@ -9,9 +9,9 @@ use crate::reputation::Change;
 use crate::status::{Phase, WorkerStatus};
 use crate::telemetry::{Became, Counted, Tally};
 use crate::worker::{NeedsOperator, Outbox, Role};
-use anyhow::{Context, bail};
-use portcullis_connectors::formats::{Format, Input};
-use portcullis_connectors::kafka::{Batch, Reader, Settings, Source, Start, TopicPartition};
+use anyhow::bail;
+use portcullis_connectors::formats::{Fault, Format, Input};
+use portcullis_connectors::kafka::{Batch, Reader, RecordRef, Settings, Source, Start, TopicPartition};
 use portcullis_core::event::{Event, EventType, Origin};
 use portcullis_core::fanout::subjects;
 use portcullis_core::record::EventRecord;
@@ -39,7 +39,7 @@ pub struct IngestSettings {
     pub kafka: Settings,
     pub topics: Topics,
     pub cluster: String,
-    /// In the order in which the source subscribes to them.
+    /// In the order in which the source subscribes to them; the retry topic comes after them.
     pub inputs: Vec<InputTopic>,
 }
 
@@ -206,22 +206,38 @@ impl Role for IngestRole {
         self.applied = batch.next_offsets();
         let mut scratch = Scratch::default();
         for records in batch.partitions() {
-            let topic = settings.inputs.get(records.topic_index()).context("a record of a topic that is no input")?;
+            let of_topic = settings.inputs.get(records.topic_index());
+            let input_name: Arc<str> = Arc::clone(&records.at().topic);
             let (mut events, mut ignored, mut dead_letters) = (0, 0, 0);
             for record in records.records() {
+                let (topic, only) = match of_topic {
+                    Some(topic) => (topic, None),
+                    None => match retried(&settings.inputs, record) {
+                        Ok((topic, index)) => (topic, Some(index)),
+                        Err(fault) => {
+                            dead_letters += 1;
+                            complaints.add(&input_name, &fault);
+                            dead_letter(&settings.topics, &input_name, record, 0, &fault, outbox);
+                            continue;
+                        }
+                    },
+                };
                 let origin = Origin {
                     cluster: Text::borrowed(&settings.cluster),
-                    topic: Text::borrowed(&topic.input.name),
+                    topic: Text::borrowed(&input_name),
                     partition: record.partition,
                     offset: record.offset,
                     index: 0,
                 };
                 ingest.record(topic.format, record.value.unwrap_or_default(), &topic.input, origin, &mut |item| match item {
-                    Ingested::Event(event) => {
+                    // Of a record of several events only the one that was a dead letter: the others have been read.
+                    Ingested::Event(event) if only.is_none_or(|index| event.origin.as_ref().is_none_or(|o| o.index == index)) => {
                         events += 1;
                         scratch.write(&settings.topics, &event, outbox);
                     }
+                    Ingested::Event(_) => {}
                     Ingested::Ignored { .. } => ignored += 1,
+                    Ingested::DeadLetter { index, .. } if only.is_some_and(|wanted| wanted != index) => {}
                     Ingested::DeadLetter { index, fault } => {
                         dead_letters += 1;
                         complaints.add(&topic.input.name, &fault);
@@ -254,6 +270,17 @@ impl Role for IngestRole {
         self.follow_tables();
         Ok(())
     }
+}
+
+/// The input that a record of the retry topic came by, and which of its events is meant.
+fn retried<'i>(inputs: &'i [InputTopic], record: RecordRef<'_>) -> Result<(&'i InputTopic, u32), Fault> {
+    let wrong = |what: String| Fault { path: "headers".to_owned(), what };
+    let retried = Retried::of(record).ok_or_else(|| {
+        wrong("a record of the retry topic that does not say where it came from: use `portcullis dead-letter replay`".to_owned())
+    })?;
+    let input = inputs.iter().find(|i| i.input.name == retried.input);
+    let input = input.ok_or_else(|| wrong(format!("it came by the input {}, which is not configured", retried.input)))?;
+    Ok((input, retried.index))
 }
 
 /// Buffers kept between events.

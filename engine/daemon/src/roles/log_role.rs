@@ -19,6 +19,7 @@ use portcullis_core::time::Time;
 use portcullis_schemas::{Encoding, encode_control, encode_output};
 use portcullis_state::{Shared, StateFault, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -32,6 +33,32 @@ const JOURNAL_LOOK: Duration = Duration::from_secs(60);
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 /// A partition that waits for a person says so this often.
 const STOPPED_SAID: Duration = Duration::from_secs(60);
+
+/// The header that says which output of which batch a record is, so that the audit can hold it against the journal.
+pub const AT: &str = "at";
+
+/// An output's place in what a journal record pins. `3/1200/7`: of partition 3, of the batch from offset 1200, the eighth.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Nth {
+    pub partition: i32,
+    pub from: i64,
+    pub n: u32,
+}
+
+impl fmt::Display for Nth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.partition, self.from, self.n)
+    }
+}
+
+impl Nth {
+    /// Reads the header back.
+    pub fn parse(text: &[u8]) -> Option<Nth> {
+        let mut parts = std::str::from_utf8(text).ok()?.split('/');
+        let nth = Nth { partition: parts.next()?.parse().ok()?, from: parts.next()?.parse().ok()?, n: parts.next()?.parse().ok()? };
+        parts.next().is_none().then_some(nth)
+    }
+}
 
 /// What a role makes of the records of its log.
 pub trait Decides {
@@ -213,17 +240,22 @@ where
     }
 
     /// Decides on a batch: `write` puts an output of a partition into the outbox, the journal record follows them.
-    pub fn apply(&mut self, batch: &Batch, outbox: &mut Outbox, mut write: impl FnMut(i32, Output, &mut Outbox)) -> anyhow::Result<Counts> {
+    pub fn apply(&mut self, batch: &Batch, outbox: &mut Outbox, mut write: impl FnMut(Nth, Output, &mut Outbox)) -> anyhow::Result<Counts> {
         let mut counts = Counts::default();
         for records in batch.partitions() {
             let number = records.at().partition;
             let borrowed: Vec<Borrowed<'_>> = records.records().map(|r| Borrowed::of(number, r)).collect();
             let owned =
                 self.owned.get_mut(&number).with_context(|| format!("{}[{number}]: a record of a partition that is not ours", self.log))?;
-            let applied = owned.apply(&self.journal, &borrowed, outbox, |output, outbox| write(number, output, outbox));
+            let applied = owned.apply(&self.journal, &borrowed, outbox, &mut write);
             counts += self.give_up_damaged(number, applied)?;
         }
         Ok(counts)
+    }
+
+    /// The ends of the journals as of the last commit, by partition.
+    pub fn ends(&self) -> impl Iterator<Item = (i32, &str)> {
+        self.owned.iter().map(|(number, owned)| (*number, owned.partition.journal().digest.as_str()))
     }
 
     /// The batch is published: remember it.

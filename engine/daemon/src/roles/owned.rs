@@ -1,6 +1,6 @@
 //! A partition that this worker owns, from its takeover on: decided on, journalled, checkpointed.
 
-use super::log_role::{Borrowed, Decides, decide};
+use super::log_role::{Borrowed, Decides, Nth, decide};
 use super::recovery::journal::journal_bytes;
 use super::recovery::{Copied, Replayed};
 use crate::checkpointer::{Checkpointer, Job};
@@ -73,11 +73,15 @@ where
         journal: &Arc<str>,
         records: &[Borrowed<'_>],
         outbox: &mut Outbox,
-        mut write: impl FnMut(Output, &mut Outbox),
+        mut write: impl FnMut(Nth, Output, &mut Outbox),
     ) -> anyhow::Result<Counts> {
         let number = records.first().map_or(0, |r| r.position.partition);
         let (end, pays) = self.pay(journal, number, outbox);
-        let (counts, mut record) = decide(&mut self.partition, records, |output| write(output, outbox))?;
+        let mut nth = Nth { partition: number, from: records.first().map_or(0, |r| r.position.offset), n: 0 };
+        let (counts, mut record) = decide(&mut self.partition, records, |output| {
+            write(nth, output, outbox);
+            nth.n += 1;
+        })?;
         record.previous.clone_from(&end.digest);
         self.open = Some(Open { end: link(journal, number, &record, end, outbox), pays });
         Ok(counts)

@@ -1,7 +1,7 @@
 //! SCORE: events in; verdicts, current levels and proposals out; a journal record per partition and transaction.
 
 use super::Topics;
-use super::log_role::{Borrowed, Decides, Partitions, Place};
+use super::log_role::{AT, Borrowed, Decides, Partitions, Place};
 use crate::partition::{ScorePartition, ScoreRecord, ScoreValue};
 use crate::reputation::Change;
 use crate::telemetry::{Counted, Tally};
@@ -51,13 +51,17 @@ impl Role for Score {
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         let Score { topics, encoding, partitions, tally } = self;
-        let counts = partitions.apply(batch, outbox, |number, output, outbox| {
+        let counts = partitions.apply(batch, outbox, |nth, output, outbox| {
             match &output {
                 Output::Verdict(verdict) => tally.add(Counted::Verdict(verdict.level), 1),
                 Output::Proposal(proposal) => tally.add(Counted::Proposal(proposal.action), 1),
-                Output::ToGate(_) | Output::Request(_) | Output::Decision(_) => {}
+                Output::ToGate(_) | Output::Request(_) | Output::Decision(_) | Output::Answer(_) | Output::Fact(_) => {}
             }
-            write(topics, *encoding, number, &output, outbox);
+            write(topics, *encoding, nth.partition, &output, outbox);
+            // A verdict names its place itself.
+            if matches!(output, Output::Proposal(_) | Output::ToGate(_)) {
+                outbox.header(AT, nth.to_string().as_bytes());
+            }
         })?;
         for ((signal, label), n) in counts.labels {
             tally.add(Counted::Label(signal, label), n);
@@ -142,11 +146,11 @@ pub fn write(topics: &Topics, encoding: Encoding, partition: i32, output: &Outpu
             let tenant = match control {
                 Control::IncidentClosed(closed) => &closed.tenant,
                 Control::Sample(sample) => &sample.tenant,
-                Control::Policy(_) | Control::Tick(_) => return,
+                Control::Policy(_) | Control::Tick(_) | Control::Answer(_) => return,
             };
             outbox.push(&topics.proposals, None, &tenant_key(tenant), |out| encode_output(output, Encoding::Avro, out));
         }
-        Output::Request(_) | Output::Decision(_) => {} // the gate's
+        Output::Request(_) | Output::Decision(_) | Output::Answer(_) | Output::Fact(_) => {} // the gate's
     }
 }
 

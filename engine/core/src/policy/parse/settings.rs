@@ -1,6 +1,6 @@
 //! Networks, lists, priors, levels, memories, budgets: the parts of a policy that are plain numbers and names.
 
-use super::{ID_BYTES_MAX, NAME_BYTES_MAX, action, actions, class};
+use super::{ID_BYTES_MAX, NAME_BYTES_MAX, action, class};
 use crate::event::Class;
 use crate::policy::network::Cidr;
 use crate::policy::yaml::{At, Map};
@@ -49,20 +49,6 @@ pub(super) fn read(map: &Map<'_>, policy: &mut Policy) {
     }
     read_protected(map, policy);
     read_budgets(map, policy);
-    if let Some(approvals) = map.get("approvals").and_then(|at| at.map()) {
-        if let Some(at) = approvals.get("required_for") {
-            for (item, action) in at.list().unwrap_or_default().iter().filter_map(|at| Some((at, action(at)?))) {
-                if action.is_notice() {
-                    item.fault(format!("{action} only tells a person and needs no approval"));
-                }
-            }
-            policy.approvals.required_for = actions(&at).into_iter().collect();
-        }
-        if let Some(ms) = approvals.get("expire_after").and_then(|at| span(&at, MINUTE_MS, 30 * DAY_MS)) {
-            policy.approvals.expire_after_ms = ms;
-        }
-        approvals.not_yet("two_people_above_budget");
-    }
     read_feedback(map, policy);
     if let Some(ms) = map.get("act_within").and_then(|at| span(&at, SECOND_MS, 30 * DAY_MS)) {
         policy.act_within_ms = ms;
@@ -134,7 +120,9 @@ fn read_priors_and_levels(map: &Map<'_>, policy: &mut Policy) {
         if let Some(ms) = release.get("after").and_then(|at| span(&at, SECOND_MS, 30 * DAY_MS)) {
             policy.release.after_ms = ms;
         }
-        release.not_yet("renewals");
+        if let Some(renewals) = release.get("renewals").and_then(|at| at.count(0..=100)) {
+            policy.release.renewals = renewals;
+        }
         check_release(policy, at.as_ref().unwrap_or(release.at()));
     } else if let Some(at) = levels {
         check_release(policy, &at);
@@ -235,7 +223,7 @@ fn read_budgets(map: &Map<'_>, policy: &mut Policy) {
 }
 
 /// A share above 0 and at most 1, in millionths.
-fn share_ppm(at: &At<'_>) -> Option<u32> {
+pub(super) fn share_ppm(at: &At<'_>) -> Option<u32> {
     let share = at.number(0.0..=1.0)?;
     let ppm = (share * 1e6).round();
     if ppm < 1.0 || (share * 1e6 - ppm).abs() > 1e-6 {

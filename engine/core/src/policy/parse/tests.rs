@@ -5,7 +5,7 @@ use crate::containment::Action;
 use crate::event::EventType;
 use crate::policy::effective::effective;
 use crate::policy::network::Cidr;
-use crate::policy::{Budget, Dependents, Learning, Playbook, Protected};
+use crate::policy::{Breaker, Budget, Dependents, Learning, Outcomes, Playbook, Protected, Release};
 use crate::signal;
 use crate::subject::Kind;
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS};
@@ -97,7 +97,10 @@ fn every_setting_is_read() {
          prior_db: { test: -50, card: -22.5 }\nlevels_db: { medium: -12, critical: 20 }\nhalf_life: { mfa: 90m }\n\
          learning: { agent: { events: 5 } }\nprotected: [ { identity: x }, { class: admin }, { networks: [own, 10.0.0.0/8] } ]\n\
          budgets: [ { action: hold_card, per: 1h, at_most: 3, share_of_active: 0.002 }, { action: hold_card, class: admin, per: 2h, at_most: 1 } ]\n\
-         approvals: { required_for: [offboard], expire_after: 2h }\nrelease: { below_db: -15, after: 1h }\n\
+         approvals: { required_for: [offboard], expire_after: 2h, two_people_above_budget: false }\n\
+         approvers: [ { name: anna, kid: a1, jwk: { kty: OKP, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo, use: sig } } ]\n\
+         breaker: { window: 1m, share_of_active: 0.5, at_least: 7, same_leading_signal: 0.9, keep: [challenge], for: 1h }\n\
+         outcomes: { deadline: 5m, then: nothing }\nrelease: { below_db: -15, after: 1h, renewals: 0 }\n\
          feedback: { false_positive_db: -9, at_most_db: 20, lasts: 30d }\n",
     );
     assert_eq!((p.mode, p.emit, p.act_within_ms), (Mode::Enforce, Emit::Floor, 20 * MINUTE_MS));
@@ -121,7 +124,19 @@ fn every_setting_is_read() {
     assert_eq!(p.budgets.iter().filter(|b| b.action == Action::HoldCard).count(), 2, "its built-in one is replaced");
     assert_eq!(p.budgets.len(), Policy::built_in().budgets.len() + 1);
     assert_eq!((p.approvals.required_for.clone(), p.approvals.expire_after_ms), ([Action::Offboard].into(), 2 * HOUR_MS));
-    assert_eq!((p.release.below, p.release.after_ms), (Centibans(-150), HOUR_MS));
+    assert!(!p.approvals.two_people_above_budget);
+    assert_eq!((p.approvers[0].name.as_str(), p.approvers[0].kid.as_str(), p.approvers.len()), ("anna", "a1", 1));
+    let breaker = Breaker {
+        window_ms: MINUTE_MS,
+        share_of_active_ppm: 500_000,
+        at_least: 7,
+        same_leading_signal_ppm: 900_000,
+        keep: [Action::Challenge].into(),
+        lasts_ms: HOUR_MS,
+    };
+    assert_eq!((p.breaker, policy("breaker: none").breaker), (Some(breaker), None));
+    assert_eq!(p.outcomes, Outcomes { deadline_ms: 5 * MINUTE_MS, open_case: false });
+    assert_eq!(p.release, Release { below: Centibans(-150), after_ms: HOUR_MS, renewals: 0 });
     assert!(p.is_calibrated && !Policy::built_in().is_calibrated);
     let f = p.feedback;
     assert_eq!((f.false_positive, f.true_positive, f.at_most, f.lasts_ms), (Centibans(-90), Centibans(30), Centibans(200), 30 * DAY_MS));
@@ -194,11 +209,17 @@ fn what_is_wrong_is_said() {
         ("prior_db: { test: -10 }".into(), "prior_db.test: must be below the level medium (-10.0 dB), or every event reaches it"),
         ("release: { below_db: -5 }".into(), "release.below_db: an incident would end at -5.0 dB, above the level medium (-10.0 dB)"),
         ("feedback: { false_positive_db: 6 }".into(), "feedback.false_positive_db: 6 is out of bounds: between -20 and 0"),
-        ("release: { renewals: 3 }".into(), "release.renewals: this version does not support it yet, take it out, it would have no effect"),
         (
-            "approvals: { two_people_above_budget: true }".into(),
-            "approvals.two_people_above_budget: this version does not support it yet, take it out, it would have no effect",
+            "approvers: [ { name: a, kid: k, jwk: { kty: OKP, crv: Ed25519, x: AAAA } } ]".into(),
+            "approvers[0].jwk.x: is no Ed25519 public key (32 bytes in base64url), `portcullis contain keygen` prints the line to put here",
         ),
+        (
+            "approvers: [ { name: a, kid: k, jwk: { kty: RSA, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo } } ]".into(),
+            "approvers[0].jwk.kty: unknown value \"RSA\", known are OKP",
+        ),
+        ("breaker: { share_of_active: 2 }".into(), "breaker.share_of_active: 2 is out of bounds: between 0 and 1"),
+        ("probability: maybe".into(), "probability: unknown value \"maybe\", known are uncalibrated, calibrated"),
+        ("outcomes: { then: panic }".into(), "outcomes.then: unknown value \"panic\", known are nothing, open_case"),
         (
             "approvals: { required_for: [open_case] }".into(),
             "approvals.required_for[0]: open_case only tells a person and needs no approval",
@@ -317,7 +338,7 @@ fn what_is_wrong_is_said() {
 
 #[test]
 fn what_is_described_but_not_built_is_refused_by_name() {
-    for key in ["exceptions", "breaker", "outcomes", "approvers", "responders"] {
+    for key in ["exceptions", "responders"] {
         for value in ["[]", "{}", "x"] {
             assert_eq!(
                 faults(&format!("{key}: {value}")),
@@ -345,6 +366,8 @@ fn what_is_in_force_reads_back_the_same() {
         "version: \"a \\\"b\\\"\"\nmode: enforce\nshadow: all\nemit: all\nlists: {{ t: [a, '{{b}}: #c'] }}\nnetworks: {{ own: [192.0.2.0/24, '2001:db8::/32'] }}\n\
          prior_db: {{ test: -44.5 }}\nprotected: [{{ identity: 'x: y' }}, {{ networks: [own] }}]\n\
          budgets: [{{ action: hold_card, class: admin, per: 90s, at_most: 0, share_of_active: 0.000001 }}]\n\
+         approvers: [{{ name: 'a: b', kid: k, jwk: {{ kty: OKP, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo }} }}]\nbreaker: none\n\
+         outcomes: {{ then: nothing }}\napprovals: {{ two_people_above_budget: false }}\nrelease: {{ renewals: 9 }}\n\
          signals:\n  impossible_travel: {{ mode: shadow, weight: 1.5, at_least: high, by_class: {{ customer: {{ weight: 2 }}, admin: {{ weight: weak, at_least: none }} }} }}\n  \
          cadence_surge: {{ by_class: {{ customer: {{ weight: 1 }} }} }}\n{}",
         with_playbooks(

@@ -1,0 +1,43 @@
+//! Budgets: how much may go out by itself, per tenant, class and action. What people agree to is spent too: the blast radius is that of all.
+
+use super::state::TenantState;
+use crate::containment::{Action, Proposal};
+use crate::event::Class;
+use crate::policy::{Budget, Policy};
+use crate::time::{Span, Time};
+use crate::verdict::Mode;
+
+/// The budget that binds a proposal: the one named for its class, else the one for any class.
+fn budget<'p>(policy: &'p Policy, proposal: &Proposal) -> Option<&'p Budget> {
+    if proposal.action.is_notice() {
+        return None;
+    }
+    let of = |class: Option<Class>| policy.budgets.iter().find(|b| b.action == proposal.action && b.class == class);
+    proposal.class.and_then(|class| of(Some(class))).or_else(|| of(None))
+}
+
+/// Each class spends its own budget, shadow apart from what is really sent.
+fn purse(proposal: &Proposal) -> (Action, Option<Class>, Mode) {
+    (proposal.action, proposal.class, proposal.mode)
+}
+
+/// Why it cannot go out by itself, if its budget is spent.
+pub fn over_budget(policy: &Policy, tenant: &TenantState, proposal: &Proposal, now: Time) -> Option<String> {
+    let budget = budget(policy, proposal)?;
+    let share = budget
+        .share_of_active_ppm
+        .map(|ppm| (u64::from(ppm) * u64::from(tenant.active(now)) / 1_000_000).max(1).min(u64::from(u32::MAX)) as u32);
+    let at_most = share.map_or(budget.at_most, |s| s.min(budget.at_most));
+    let spent = tenant.spent.get(&purse(proposal)).map_or(&[][..], Vec::as_slice);
+    let within = spent.iter().filter(|at| now.since(**at) < budget.per_ms).count();
+    let class = proposal.class.map_or("subjects without a class", Class::name);
+    (within >= at_most as usize)
+        .then(|| format!("{within} of {} for {class} within {}, the budget is {at_most}", proposal.action, Span(budget.per_ms)))
+}
+
+pub fn spend(policy: &Policy, tenant: &mut TenantState, proposal: &Proposal, now: Time) {
+    let Some(budget) = budget(policy, proposal) else { return };
+    let spent = tenant.spent.entry(purse(proposal)).or_default();
+    spent.retain(|at| now.since(*at) < budget.per_ms);
+    spent.push(now);
+}
