@@ -278,7 +278,7 @@ impl Lab {
         wait("the question", || {
             let list =
                 self.service.cli(&[&["contain", "list", "--json", "--action", "rotate_secret", "--subject", "etl"], &place[..]].concat());
-            list.lines().next().map(|line| parsed(line))
+            list.lines().next().map(parsed)
         });
         let key = self.service.shown("anna.key");
         let approve =
