@@ -95,11 +95,12 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
     /// Whoever acts says what became of a request.
     pub(super) fn outcome(&mut self, tenant: &mut TenantState, event: &Event<'_>) -> Result<(), S::Fault> {
         use OutcomeStatus::*;
-        tenant.reported = true;
         let Some((outcome, request)) = event.containment.as_deref().and_then(|o| Some((o, o.request_id.as_deref()?))) else {
             return Ok(());
         };
         let Some(mut open) = self.lift_open(&event.tenant, request)? else { return Ok(()) };
+        // What somebody did by hand does not say that they read requests.
+        tenant.reported = true;
         match outcome.status {
             Accepted => open.deadline = Some(self.now.plus(self.policy.outcomes.deadline_ms)),
             Done | AlreadyDone => {
@@ -160,7 +161,7 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
             let text = format!("{} ends after {renewals} renewals, and its incident is still open", asked(&open));
             self.case(&open.proposal, "renewals-over", text)?;
         }
-        let needs = u8::from(open.proposal.class.is_some_and(needs_a_person));
+        let needs = u8::from(needs_a_person(&open.proposal));
         self.ask_release(open, "its time is over".to_owned(), needs)
     }
 
@@ -243,16 +244,17 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
                 self.keep_open(open)?;
                 continue;
             }
-            let needs = if open.proposal.class.is_some_and(needs_a_person) { 2 } else { 0 };
+            let needs = if needs_a_person(&open.proposal) { 2 } else { 0 };
             self.ask_release(open, format!("{by} calls it a false alarm"), needs)?;
         }
         Ok(())
     }
 }
 
-/// Whoever can undo or approve much is not set free by a clock.
-fn needs_a_person(class: Class) -> bool {
-    matches!(class, Class::Admin | Class::Support | Class::Service)
+/// Whoever can undo or approve much is not set free by a clock. A throttle or a hold is: it would stop the nightly batch until somebody woke.
+fn needs_a_person(proposal: &Proposal) -> bool {
+    let disables = matches!(proposal.action, Action::DisableAccount | Action::IsolateWorkload);
+    disables && matches!(proposal.class, Some(Class::Admin | Class::Support | Class::Service))
 }
 
 /// `request r-1 (disable_account on account ann)`.
