@@ -75,11 +75,16 @@ key() { k get secret portcullis-signing-key --output 'jsonpath={.data.gate\.key}
 released() { helm history portcullis --output json | python3 -c 'import json, sys; h = json.load(sys.stdin)[-1]; sys.exit(h["status"] != "deployed")'; }
 ran() { k get events --field-selector reason=Completed --output name -o 'jsonpath={.items[*].involvedObject.name}' | grep -qw "$1"; }
 ready() { [ "$(k get statefulset "portcullis-$1" --output 'jsonpath={.status.readyReplicas}')" = "$2" ]; }
+all_ready() { # SECONDS
+    until_true "$1" "two of INGEST ready" ready ingest 2
+    until_true "$1" "three of SCORE ready" ready score 3
+    until_true "$1" "two of GATE ready" ready gate 2
+}
 
 helm install portcullis portcullis --set kafka.bootstrapServers=kafka:9092 --set-file policy.content=../engine/policy/default.yaml \
     --wait --timeout 5m > "$work/notes.log" 2>&1 || fail "install: $(cat "$work/notes.log")"
 ! grep -i 'would violate' "$work/notes.log" || fail "Pod Security warns"
-for role in "ingest 2" "score 3" "gate 2"; do until_true 60 "$role ready" ready $role; done
+all_ready 60
 ran portcullis-topics || fail "topics were not made"
 ran portcullis-policy || fail "no policy was applied"
 [ -z "$(k get jobs --output name)" ] || fail "Jobs that succeeded are still there"
@@ -104,7 +109,7 @@ say "rolled back"
 
 # A drain takes one pod of a role at a time and comes to its end.
 kubectl drain node-1 --ignore-daemonsets --delete-emptydir-data --force --timeout=180s > "$work/drain.log" 2>&1 || fail "drain: $(cat "$work/drain.log")"
-for role in "ingest 2" "score 3" "gate 2"; do until_true 120 "$role ready on the other node" ready $role; done
+all_ready 120
 # Two of a role at once are refused.
 evict() { kubectl create --raw "/api/v1/namespaces/identity/pods/$1/eviction" -f - <<< "{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"$1\",\"namespace\":\"identity\"}}"; }
 kubectl cordon node-2 > /dev/null
