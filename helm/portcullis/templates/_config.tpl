@@ -69,7 +69,8 @@ portcullis.yaml of all roles. What is secret is named by the path of its file; `
 {{- end }}
 {{- end }}
 
-{{- $gate := dict "signing_key_file" (printf "/etc/portcullis/signing-key/%s" $v.gate.signingKey.key) "issuer" $v.gate.issuer "audience" $v.gate.audience }}
+{{- $gate := dict "signing_key_file" (printf "/etc/portcullis/signing-key/%s" $v.gate.signingKey.key) "issuer" $v.gate.issuer "audience" $v.gate.audience
+    "sign_ends_every" $v.gate.signEndsEvery }}
 {{- $topics := dict "prefix" $v.topics.prefix "partitions" (int64 $v.topics.partitions) "replication" (int64 $v.topics.replication) }}
 {{- dict "kafka" $kafka "topics" $topics "ingest" $ingest "score" $score "state" $state "gate" $gate
     "output" (dict "encoding" $v.output.encoding) "http" (dict "listen" (printf "0.0.0.0:%d" (int64 $v.http.port))) | toYaml }}
