@@ -18,7 +18,7 @@ QUALITY_SEEDS ?= 1001-1004
 EVENTS_EACH ?= 300000
 TIMES      ?= 3
 
-.PHONY: demo test test-keycloak torture build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage weights model helm-check helm-readme test-cluster install bootstrap
+.PHONY: demo test test-keycloak torture build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage weights model helm-check helm-readme install bootstrap
 
 demo: build
 	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
@@ -113,10 +113,6 @@ model:
 # The chart, the alerts, the dashboard and their pages. Seconds, once its tools are built (Go, 4 minutes); no cluster.
 helm-check: build
 	@helm/check.sh "$(PORTCULLIS)"
-
-# The chart installed, upgraded, rolled back, drained and removed on a real Kubernetes API; nodes are played. Builds a control plane, once.
-test-cluster:
-	@helm/cluster-test.sh
 
 # helm/portcullis/README.md: the table of values.yaml. A check fails when it is stale.
 helm-readme:
