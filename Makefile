@@ -18,13 +18,14 @@ QUALITY_SEEDS ?= 1001-1004
 EVENTS_EACH ?= 300000
 TIMES      ?= 3
 
-.PHONY: demo test test-keycloak torture build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage weights model install bootstrap
+.PHONY: demo test test-keycloak torture build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage weights model helm-check helm-readme install bootstrap
 
 demo: build
 	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
 
 test: lint
 	cargo test --release --locked --workspace
+	@helm/check.sh "$(PORTCULLIS)"
 
 # The judge over many seeds: SEEDS of them from SEED on, LANES side by side. What the log holds already is not run again; SEED=17 SEEDS=1
 # with another TORTURE_LOG runs one again.
@@ -108,6 +109,14 @@ model:
 	@"$(MAKE)" --no-print-directory bench-quality QUALITY="--measured engine/policy/measured.json" > /dev/null
 	@"$(MAKE)" --no-print-directory build
 	@"$(PORTCULLIS)" policy model-card > docs/model.md
+
+# The chart, the alerts, the dashboard and their pages. Seconds, once its tools are built (Go, 4 minutes); no cluster.
+helm-check: build
+	@helm/check.sh "$(PORTCULLIS)"
+
+# helm/portcullis/README.md: the table of values.yaml. A check fails when it is stale.
+helm-readme:
+	@helm/readme.py
 
 # Into ~/.cargo/bin, so that the commands of the README can be typed as they stand.
 install: build

@@ -1,0 +1,124 @@
+{{/*
+portcullis.yaml of all roles. What is secret is named by the path of its file; `_pod.tpl` mounts the files.
+*/}}
+
+{{- define "portcullis.config" -}}
+{{- $v := .Values }}
+{{- $servers := required "kafka.bootstrapServers: say where your Kafka is: --set kafka.bootstrapServers=host:port" $v.kafka.bootstrapServers }}
+{{- include "portcullis.check" . }}
+
+{{- $kafka := dict "bootstrap_servers" $servers }}
+{{- $properties := dict }}
+{{- range $name, $value := $v.kafka.properties }}
+{{- $_ := set $properties $name (include "portcullis.scalar" $value) }}
+{{- end }}
+{{- if $v.kafka.tls.existingSecret }}
+{{- range $name, $key := dict "ssl.ca.location" $v.kafka.tls.ca "ssl.certificate.location" $v.kafka.tls.certificate "ssl.key.location" $v.kafka.tls.key }}
+{{- if $key }}
+{{- $_ := set $properties $name (printf "/etc/portcullis/kafka-tls/%s" $key) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with $properties }}
+{{- $_ := set $kafka "properties" . }}
+{{- end }}
+{{- $files := dict }}
+{{- range $name, $key := $v.kafka.secretProperties }}
+{{- $_ := set $files $name (printf "/etc/portcullis/kafka/%s" $key) }}
+{{- end }}
+{{- with $files }}
+{{- $_ := set $kafka "properties_file" . }}
+{{- end }}
+
+{{- $ingest := dict "inputs" $v.inputs }}
+{{- $geoip := dict }}
+{{- range $name, $path := $v.geoip }}
+{{- if $path }}
+{{- $_ := set $geoip $name $path }}
+{{- end }}
+{{- end }}
+{{- with $geoip }}
+{{- $_ := set $ingest "geoip" . }}
+{{- end }}
+
+{{- $transaction := dict "at_most" $v.score.transaction.atMost "records" (int64 $v.score.transaction.records) }}
+{{- $score := dict "workers" (int64 $v.score.workers) "transaction" $transaction }}
+{{- with $v.score.group }}
+{{- $_ := set $score "group" . }}
+{{- end }}
+
+{{- $state := dict "directory" "/var/lib/portcullis/state" "cache" $v.state.cache }}
+{{- with $v.state.checkpoints }}
+{{- if .url }}
+{{- $checkpoints := dict "url" .url "every" .every "keep" (int64 .keep) }}
+{{- $options := dict }}
+{{- range $name, $value := .options }}
+{{- $_ := set $options $name (include "portcullis.scalar" $value) }}
+{{- end }}
+{{- with $options }}
+{{- $_ := set $checkpoints "options" . }}
+{{- end }}
+{{- $files := dict }}
+{{- range $name, $key := .secretOptions }}
+{{- $_ := set $files $name (printf "/etc/portcullis/checkpoints/%s" $key) }}
+{{- end }}
+{{- with $files }}
+{{- $_ := set $checkpoints "options_file" . }}
+{{- end }}
+{{- $_ := set $state "checkpoints" $checkpoints }}
+{{- end }}
+{{- end }}
+
+{{- $gate := dict "signing_key_file" (printf "/etc/portcullis/signing-key/%s" $v.gate.signingKey.key) "issuer" $v.gate.issuer "audience" $v.gate.audience
+    "sign_ends_every" $v.gate.signEndsEvery }}
+{{- $topics := dict "prefix" $v.topics.prefix "partitions" (int64 $v.topics.partitions) "replication" (int64 $v.topics.replication) }}
+{{- dict "kafka" $kafka "topics" $topics "ingest" $ingest "score" $score "state" $state "gate" $gate
+    "output" (dict "encoding" $v.output.encoding) "http" (dict "listen" (printf "0.0.0.0:%d" (int64 $v.http.port))) | toYaml }}
+{{- end }}
+
+{{/* A scalar as text: numbers of values are floats, and would become 1e+06. */}}
+{{- define "portcullis.scalar" -}}
+{{- if kindIs "float64" . }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
+{{- end }}
+
+{{/* What a schema cannot say. */}}
+{{- define "portcullis.check" -}}
+{{- $v := .Values }}
+{{- $protocol := get $v.kafka.properties "security.protocol" | default "PLAINTEXT" | upper }}
+{{- if and $v.kafka.tls.existingSecret (not (has $protocol (list "SSL" "SASL_SSL"))) }}
+{{- fail (printf "kafka.tls.existingSecret: security.protocol is %s, so no TLS is spoken; set kafka.properties \"security.protocol\" to SSL or SASL_SSL" $protocol) }}
+{{- end }}
+{{- if ne (empty $v.kafka.tls.certificate) (empty $v.kafka.tls.key) }}
+{{- fail "kafka.tls: certificate and key go together; set both for mutual TLS, or neither" }}
+{{- end }}
+{{- if and $v.kafka.secretProperties (not $v.kafka.existingSecret) }}
+{{- fail "kafka.secretProperties: name the Secret that holds them in kafka.existingSecret" }}
+{{- end }}
+{{- range $name, $_ := $v.kafka.secretProperties }}
+{{- if hasKey $v.kafka.properties $name }}
+{{- fail (printf "kafka.secretProperties: %s is in kafka.properties too; remove one of them" $name) }}
+{{- end }}
+{{- end }}
+{{- if and $v.topics.existingSecret (not $v.kafka.existingSecret) }}
+{{- fail "topics.existingSecret takes the place of kafka.existingSecret, which is empty; set both" }}
+{{- end }}
+{{- with $v.state.checkpoints }}
+{{- if and .secretOptions (not .existingSecret) }}
+{{- fail "state.checkpoints.secretOptions: name the Secret that holds them in state.checkpoints.existingSecret" }}
+{{- end }}
+{{- end }}
+{{- if and (not $v.gate.signingKey.existingSecret) (not $v.gate.signingKey.generate) }}
+{{- fail "gate.signingKey: the gate signs its requests and needs a key; name a Secret in existingSecret (`portcullis gate keygen` makes the key), or set generate" }}
+{{- end }}
+{{- if and $v.policy.content $v.policy.existingConfigMap }}
+{{- fail "policy: content and existingConfigMap are both set; remove one of them" }}
+{{- end }}
+{{- if and $v.monitoring.podMonitor.enabled $v.monitoring.serviceMonitor.enabled }}
+{{- fail "monitoring: podMonitor and serviceMonitor would count everything twice; enable one" }}
+{{- end }}
+{{- range $v.inputs }}
+{{- if hasPrefix (printf "%s." $v.topics.prefix) .topic }}
+{{- fail (printf "inputs: %s is a topic of the engine itself; name the topic that others write to" .topic) }}
+{{- end }}
+{{- end }}
+{{- end }}
