@@ -399,19 +399,12 @@ fn class(actor_type: &str) -> Option<Class> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Format, Input, Item, decode};
-    use portcullis_core::event::{AuthFailure, AuthMethod, EventType, Outcome};
+    use super::super::testing;
+    use super::super::{Format, Input};
+    use portcullis_core::event::{AuthFailure, AuthMethod, Event, EventType, Outcome};
 
     fn read(raw: &str, input: &Input) -> String {
-        let mut out = String::new();
-        decode(Format::Auto, raw.as_bytes(), input, &mut |_, item| {
-            out = match item {
-                Item::Event(event) => serde_json::to_string(&event).unwrap(),
-                Item::Ignored { kind } => kind.into_owned(),
-                Item::Fault(fault) => fault.to_string(),
-            }
-        });
-        out
+        testing::read(Format::Auto, raw, input)
     }
 
     fn record(event_type: &str, result: &str, reason: &str, rest: &str) -> String {
@@ -443,14 +436,8 @@ mod tests {
         );
     }
 
-    fn event_of(raw: &str, check: impl FnOnce(portcullis_core::event::Event)) {
-        let input = Input::operator("f");
-        let mut item = None;
-        decode(Format::Okta, raw.as_bytes(), &input, &mut |_, i| item = Some(i));
-        match item {
-            Some(Item::Event(event)) => check(event),
-            other => panic!("{other:?}"),
-        }
+    fn event_of(raw: &str, check: impl FnOnce(Event)) {
+        testing::event(Format::Okta, raw, &Input::operator("f"), check);
     }
 
     #[test]
