@@ -33,8 +33,11 @@
 use super::json::Json;
 use super::{Fault, Format, Input, Item, cef, is_json, keycloak, of_tree, one, set, syslog, tree};
 
+type IsTree = fn(&Json<'_>) -> bool;
+type IsText = fn(&str) -> bool;
+
 /// How a JSON object of each format is known.
-const TREES: &[(Format, fn(&Json<'_>) -> bool)] = &[
+const TREES: &[(Format, IsTree)] = &[
     (Format::Ocsf, |json| has(json, "class_uid")),
     (Format::CloudTrail, |json| has(json, "eventName") && has_any(json, &["eventSource", "userIdentity"])),
     (Format::Okta, |json| has(json, "eventType") && has_any(json, &["published", "legacyEventType", "displayMessage", "actor"])),
@@ -67,7 +70,7 @@ const TREES: &[(Format, fn(&Json<'_>) -> bool)] = &[
 ];
 
 /// How a line of text of each format is known.
-const TEXTS: &[(Format, fn(&str) -> bool)] =
+const TEXTS: &[(Format, IsText)] =
     &[(Format::Cef, cef::is_line), (Format::Set, set::is_jws), (Format::Syslog, syslog::is_line), (Format::Keycloak, keycloak::is_line)];
 
 /// Reads one record in whatever format it is.
