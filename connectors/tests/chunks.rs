@@ -2,10 +2,12 @@
 
 use portcullis_connectors::file::sort::Sorter;
 use portcullis_connectors::file::{Batch, FileReader, Options, Position, Raw};
+use portcullis_connectors::formats::custom::Mapping;
 use portcullis_connectors::formats::{Format, Input, decode};
 use portcullis_core::time::Time;
 use proptest::prelude::*;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 /// Gives its bytes in pieces of the given sizes, again and again.
 struct Pieces {
@@ -141,8 +143,8 @@ proptest! {
     }
 
     #[test]
-    fn no_mutation_panics_in_any_format(which in 0usize..SEEDS.len(), edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..4), 1..6)) {
-        let mut bytes = SEEDS[which].as_bytes().to_vec();
+    fn no_mutation_panics_in_any_format(which in 0usize..SEEDS.len() + TEXTS.len(), edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0u8..4), 1..6)) {
+        let mut bytes = SEEDS.iter().chain(TEXTS).nth(which).unwrap().as_bytes().to_vec();
         for (at, byte, how) in edits {
             let at = at.index(bytes.len().max(1)).min(bytes.len().saturating_sub(1));
             match how {
@@ -162,7 +164,7 @@ proptest! {
         for step in &path {
             let Some(map) = seed.pointer(&pointer).and_then(|v| v.as_object()).filter(|m| !m.is_empty()) else { break };
             let key = map.keys().nth(step.index(map.len())).cloned().unwrap_or_default();
-            pointer = format!("{pointer}/{key}");
+            pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
         }
         *seed.pointer_mut(&pointer).unwrap() = value;
         try_all(seed.to_string().as_bytes());
@@ -170,7 +172,8 @@ proptest! {
 }
 
 fn try_all(bytes: &[u8]) {
-    let input = Input::operator("test");
+    let mapping = Mapping::parse("mapping", MAPPING).unwrap();
+    let input = Input { mapping: Some(Arc::new(mapping)), ..Input::operator("test") };
     for format in Format::ALL {
         let mut items = 0;
         decode(*format, bytes, &input, &mut |index, _| {
@@ -181,10 +184,59 @@ fn try_all(bytes: &[u8]) {
     }
 }
 
+#[test]
+fn every_format_has_a_seed_that_it_reads() {
+    let mapping = Mapping::parse("mapping", MAPPING).unwrap();
+    let input = Input { mapping: Some(Arc::new(mapping)), ..Input::operator("test") };
+    for format in Format::ALL {
+        let reads = |seed: &str| {
+            let mut event = false;
+            decode(*format, seed.as_bytes(), &input, &mut |_, item| {
+                event |= matches!(item, portcullis_connectors::formats::Item::Event(_))
+            });
+            event
+        };
+        assert!(SEEDS.iter().chain(TEXTS).any(|seed| reads(seed)), "no seed of {format}");
+    }
+}
+
+const MAPPING: &str = "{ time: { at: time, as: milliseconds }, type: { at: type, when: { LOGIN: auth.login }, otherwise: api.request }, identity.id: [userId, user.name], source.ip: ipAddress, auth.amr: amr, request.status: status, request.route: { at: path, as: route } }";
+
 const SEEDS: &[&str] = &[
     r#"{"id":"e","time":"2026-05-01T10:00:00Z","type":"auth.login","outcome":"failure","identity":{"id":"u"},"source":{"ip":"192.0.2.1","lat":1.5},"auth":{"method":"push","amr":["pwd"]}}"#,
     r#"{"eventVersion":"1.08","userIdentity":{"type":"AssumedRole","principalId":"AROA:s","arn":"arn:aws:sts::1:assumed-role/Admin/s","accountId":"1","accessKeyId":"ASIA","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::1:role/Admin"},"attributes":{"creationDate":"2026-05-01T10:00:00Z"}}},"eventTime":"2026-05-01T10:00:00Z","eventSource":"iam.amazonaws.com","eventName":"CreateAccessKey","sourceIPAddress":"192.0.2.1","requestParameters":{"userName":"b"},"responseElements":{"accessKey":{"accessKeyId":"AKIA","userName":"b"}},"eventID":"e","recipientAccountId":"1"}"#,
     r#"{"actor":{"id":"00u","type":"User","alternateId":"a@example.com"},"client":{"ipAddress":"192.0.2.1","geographicalContext":{"country":"France","geolocation":{"lat":1,"lon":2}}},"eventType":"user.session.start","outcome":{"result":"FAILURE","reason":"LOCKED_OUT"},"published":"2026-05-01T10:00:00Z","debugContext":{"debugData":{"risk":"{level=LOW}"}},"target":[{"id":"a","type":"User"}],"uuid":"e"}"#,
     r#"{"class_uid":3002,"activity_id":1,"time":1760000000000,"status_id":2,"actor":{"user":{"uid":"u"},"session":{"uid":"s"}},"user":{"uid":"v"},"metadata":{"uid":"e","product":{"name":"CloudTrail"}},"api":{"operation":"ConsoleLogin","service":{"name":"signin.amazonaws.com"},"request":{"data":"{\"a\":1}"}},"src_endpoint":{"ip":"192.0.2.1"}}"#,
     r#"{"Records":[{"eventName":"a","eventSource":"b","eventTime":"2026-05-01T10:00:00Z","userIdentity":{"type":"Root","accountId":"1"}},{}]}"#,
+    r#"{"id":"e","time":1777629600353,"type":"LOGIN_ERROR","realmId":"r","realmName":"lab","clientId":"shop","userId":"u","sessionId":"s","ipAddress":"192.0.2.7","error":"invalid_user_credentials","details":{"username":"alice","code_id":"c","grant_type":"password","token_id":"t"}}"#,
+    r#"{"id":"a","time":1777629600353,"realmId":"r","authDetails":{"realmId":"m","clientId":"c","userId":"adm","ipAddress":"192.0.2.8"},"operationType":"CREATE","resourceType":"REALM_ROLE_MAPPING","resourcePath":"users/u-2/role-mappings/realm","representation":"[{\"name\":\"admin\"}]"}"#,
+    r#"{"timestamp":"2026-05-01T10:00:00.353Z","loggerName":"org.keycloak.events","message":"type=\"LOGIN\", realmId=\"r\", clientId=\"c\", userId=\"u\", ipAddress=\"192.0.2.7\", username=\"a b\""}"#,
+    r#"{"time":"2026-05-01T10:00:00Z","resourceId":"/tenants/t/providers/Microsoft.aadiam","category":"SignInLogs","resultType":"50126","callerIpAddress":"192.0.2.7","properties":{"id":"e","createdDateTime":"2026-05-01T10:00:00Z","userId":"u","userPrincipalName":"A@example.com","appId":"a","status":{"errorCode":500121},"authenticationDetails":[{"authenticationMethod":"Mobile app notification","authenticationStepResultDetail":"MFA denied"}],"location":{"countryOrRegion":"CH","geoCoordinates":{"latitude":47.4,"longitude":8.5}},"deviceDetail":{"deviceId":"d","isCompliant":true}}}"#,
+    r#"{"time":"2026-05-01T10:00:00Z","category":"AuditLogs","operationName":"Add member to role","properties":{"id":"e","activityDisplayName":"Add member to role","result":"success","initiatedBy":{"user":{"id":"adm","userPrincipalName":"Adm@example.com"}},"targetResources":[{"id":"u","type":"User","modifiedProperties":[{"displayName":"Role.DisplayName","newValue":"\"Global Administrator\""}]}],"additionalDetails":[{"key":"User-Agent","value":"x"}]}}"#,
+    r#"{"time":"2026-05-01T10:00:00Z","resourceId":"/SUBSCRIPTIONS/s/X","operationName":"MICROSOFT.AUTHORIZATION/ROLEASSIGNMENTS/WRITE","category":"Administrative","resultType":"Success","callerIpAddress":"192.0.2.7","identity":{"claims":{"http://x/objectidentifier":"u","uti":"t"}},"properties":{"requestbody":"{\"Properties\":{\"PrincipalId\":\"p\",\"RoleDefinitionId\":\"/a/b\"}}"}}"#,
+    r#"{"action":"team.add_member","@timestamp":1777629600353,"_document_id":"d","actor":"alice","actor_id":7,"actor_ip":"192.0.2.7","org":"acme","user":"bob","user_id":8,"team":"acme/ops","actor_location":{"country_code":"CH"}}"#,
+    r#"{"kind":"admin#reports#activity","id":{"time":"2026-05-01T10:00:00Z","uniqueQualifier":"-17","applicationName":"login","customerId":"C"},"actor":{"email":"Alice@example.com","profileId":"1"},"ipAddress":"192.0.2.7","events":[{"name":"login_failure","parameters":[{"name":"login_challenge_method","multiValue":["password","google_prompt"]}]}]}"#,
+    r#"{"insertId":"e","timestamp":"2026-05-01T10:00:00Z","resource":{"labels":{"project_id":"p"}},"protoPayload":{"serviceName":"iam.googleapis.com","methodName":"google.iam.admin.v1.CreateServiceAccountKey","resourceName":"projects/-/serviceAccounts/ci@p/keys/k","status":{"code":7},"authenticationInfo":{"principalEmail":"a@example.com"},"requestMetadata":{"callerIp":"192.0.2.7"},"serviceData":{"policyDelta":{"bindingDeltas":[{"action":"ADD","role":"r","member":"user:b"}]}}}}"#,
+    r#"{"kind":"EventList","apiVersion":"audit.k8s.io/v1","items":[{"auditID":"a","stage":"ResponseComplete","requestURI":"/api/v1/x","verb":"create","user":{"username":"system:serviceaccount:ci:b","extra":{"authentication.kubernetes.io/credential-id":["JTI=j"]}},"sourceIPs":["192.0.2.7"],"objectRef":{"resource":"rolebindings","namespace":"ci","name":"b"},"responseStatus":{"code":200},"requestObject":{"roleRef":{"name":"admin"},"subjects":[{"kind":"ServiceAccount","name":"x","namespace":"ci"}]},"requestReceivedTimestamp":"2026-05-01T10:00:00Z"}]}"#,
+    r#"{"auditID":"a","stage":"ResponseComplete","requestURI":"/api/v1/x","verb":"get","user":{"username":"alice"},"objectRef":{"resource":"secrets","namespace":"ci","name":"b"},"responseStatus":{"code":403},"requestReceivedTimestamp":"2026-05-01T10:00:00Z"}"#,
+    r#"{"time":"2026-05-01T10:00:00Z","type":"response","auth":{"accessor":"h","display_name":"d","entity_id":"en"},"request":{"id":"r","operation":"update","path":"auth/userpass/login/alice","mount_type":"userpass","remote_address":"192.0.2.7"},"response":{"auth":{"accessor":"i","entity_id":"en"}},"error":"permission denied"}"#,
+    r#"{"@timestamp":"2026-05-01T10:00:00Z","winlog":{"channel":"Security","event_id":"4625","record_id":17,"computer_name":"dc1.corp","event_data":{"TargetUserName":"Alice@CORP","TargetDomainName":"DC1","TargetUserSid":"S-1-5-21","SubjectUserName":"adm","LogonType":"10","SubStatus":"0xc000006a","IpAddress":"::ffff:192.0.2.7","MemberName":"CN=Bob,OU=x"}}}"#,
+    r#"{"EventTime":"2026-05-01 10:00:00","Hostname":"dc1","Channel":"Security","EventID":4728,"SubjectUserName":"adm","TargetUserName":"Domain Admins","MemberSid":"S-1"}"#,
+    r#"{"id":99,"created_at":"2026-05-01T10:00:00Z","account_id":1,"event_type_id":172,"user_id":8,"user_name":"Bob","actor_user_id":7,"actor_user_name":"Lion","ipaddr":"192.0.2.7"}"#,
+    r#"{"start_time":"2026-05-01T10:00:00Z","method":"GET","path":"/v1/users/17","response_code":403,"downstream_remote_address":"192.0.2.7:40000","sub":"u","downstream_peer_uri_san":"spiffe://x"}"#,
+    r#"{"request":{"id":"r","method":"POST","uri":"/v1/orders/17","headers":{"user-agent":"curl"}},"response":{"status":201,"size":412},"route":{"paths":["/v1"]},"consumer":{"username":"cart"},"latencies":{},"client_ip":"192.0.2.7","started_at":1777629600353}"#,
+    r#"{"requestId":"r","ip":"192.0.2.7","requestTime":"01/May/2026:12:00:00 +0200","routeKey":"GET /pets/{id}","status":"404","responseLength":"12","sub":"u"}"#,
+    r#"{"@timestamp":"2026-05-01T10:00:00Z","ecs":{"version":"9"},"event":{"category":["iam"],"type":["group"],"action":"added-member","outcome":"success"},"user":{"name":"adm","target":{"name":"bob","roles":["ops"]}},"source":{"ip":"192.0.2.7"},"http":{"response":{"status_code":200}}}"#,
+    r#"{"id":"evt","object":"event","created":1777629600,"type":"charge.failed","data":{"object":{"object":"charge","id":"ch","amount":1999,"currency":"chf","customer":"cus","outcome":{"type":"blocked"},"payment_method_details":{"type":"card","card":{"fingerprint":"f","country":"CH"}}}}}"#,
+    r#"{"iss":"https://idp.example/","jti":"j","iat":1777629600,"sub_id":{"format":"complex","user":{"format":"email","email":"A@example.com"},"session":{"format":"opaque","id":"s"}},"events":{"https://schemas.openid.net/secevent/caep/event-type/session-revoked":{"event_timestamp":1777629599,"reason_admin":{"en":"x"}}}}"#,
+    r#"{"specversion":"1.0","id":"c","source":"/x","type":"t","data":{"time":1777629600353,"type":"LOGIN","realmId":"r","userId":"u"}}"#,
+    r#"{"specversion":"1.0","id":"c","source":"/x","type":"t","data_base64":"eyJ0aW1lIjoxfQ=="}"#,
+];
+
+const TEXTS: &[&str] = &[
+    r#"2026-05-01 10:00:00,353 WARN  [org.keycloak.events] (executor-thread-1) type="LOGIN_ERROR", realmId="r", clientId="c", userId="null", ipAddress="192.0.2.7", error="user_not_found", username="a\"b""#,
+    r#"<165>1 2026-05-01T10:00:00Z host app - - [ex@1 a="b" c="\"]"] {"time":1777629600353,"type":"LOGIN","realmId":"r","userId":"u"}"#,
+    r#"<134>May  1 10:00:00 gw1 CEF:0|Acme|Gate|9.1|AUTH-17|VPN login failed|5|rt=1777629600353 src=192.0.2.7 duser=alice reason=Bad password\=wrong cs1=s cs1Label=Session"#,
+    r"CEF:0|Acme|Secure\|Gate|9.1|AUTH-17|Password reset|5|rt=May 01 2026 10:00:00 suser=adm duser=alice",
+    "eyJhbGciOiJub25lIn0.eyJqdGkiOiJqIiwiaWF0IjoxNzc3NjI5NjAwfQ.c2ln",
 ];

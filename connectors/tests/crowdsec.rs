@@ -1,12 +1,13 @@
 //! CrowdSec's hub: logs of brute force and what its scenarios raise of them (`scenario.assert`). Whichever source an identity-related
 //! scenario blames must reach medium here, by evidence of guessing.
 //!
-//! The logs are of programs of which no format is built yet; the small readers below take from a line what a log-in needs.
+//! Keycloak's lines are read by its format; of programs of which no format is built, the small readers below take from a line what a
+//! log-in needs.
 
 mod judged;
 
 use judged::{data, events, verdicts};
-use portcullis_connectors::formats::{Format, Input};
+use portcullis_connectors::formats::{Format, Input, Item, decode};
 use portcullis_core::verdict::{Family, Level};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -15,12 +16,17 @@ use std::path::Path;
 /// Time, address, name and failure of a log-in that failed; `None` for a line that tells of none.
 type Failed = (String, String, String, &'static str);
 
-/// A failed log-in, if a line of the log is one.
-type Reads = fn(&str) -> Option<Failed>;
+/// The event of a line, if it is one.
+type Reads = fn(&str) -> Option<Value>;
 
 /// Folders with a scenario about identities, and how their lines are read.
-const ABOUT_IDENTITIES: [(&str, Reads); 5] =
-    [("authentik-bf", authentik), ("gitlab-bf", gitlab), ("keycloak-bf", keycloak), ("ssh-bf", sshd), ("ssh-slow-bf", sshd)];
+const ABOUT_IDENTITIES: [(&str, Reads); 5] = [
+    ("authentik-bf", |line| authentik(line).map(login)),
+    ("gitlab-bf", |line| gitlab(line).map(login)),
+    ("keycloak-bf", keycloak),
+    ("ssh-bf", |line| sshd(line).map(login)),
+    ("ssh-slow-bf", |line| sshd(line).map(login)),
+];
 
 /// Folders whose scenario is about no identity, and why.
 const UNMAPPED: [(&str, &str); 2] = [
@@ -61,15 +67,14 @@ fn gitlab(line: &str) -> Option<Failed> {
     Some((log["time"].as_str()?.to_owned(), log["remote_ip"].as_str()?.to_owned(), name, "bad_password"))
 }
 
-fn keycloak(line: &str) -> Option<Failed> {
-    let field = |name: &str| line.split(", ").find_map(|part| part.strip_prefix(name)).map(str::to_owned);
-    let failure = match field("error=")?.as_str() {
-        "user_not_found" => "unknown_identity",
-        "invalid_user_credentials" => "bad_password",
-        _ => return None,
-    };
-    let time = line.get(..23)?.replace(' ', "T").replace(',', ".") + "Z";
-    Some((time, field("ipAddress=")?, field("username=")?, failure))
+fn keycloak(line: &str) -> Option<Value> {
+    let (input, mut event) = (Input::operator("keycloak"), None);
+    decode(Format::Keycloak, line.as_bytes(), &input, &mut |_, item| {
+        if let Item::Event(read) = item {
+            event = serde_json::to_value(&read).ok();
+        }
+    });
+    event
 }
 
 fn sshd(line: &str) -> Option<Failed> {
@@ -80,6 +85,11 @@ fn sshd(line: &str) -> Option<Failed> {
     let (name, rest) = said.split_once(" from ")?;
     let time = format!("2026-{month:02}-{:0>2}T{}Z", words.get(1)?, words.get(2)?);
     Some((time, rest.split_whitespace().next()?.to_owned(), name.to_owned(), "unknown_identity"))
+}
+
+fn login((time, ip, name, failure): Failed) -> Value {
+    let auth = json!({"method": "password", "failure": failure});
+    json!({"time": time, "type": "auth.login", "outcome": "failure", "identity": {"id": name}, "source": {"ip": ip}, "auth": auth})
 }
 
 /// `(scenario, source)` of each result.
@@ -110,15 +120,7 @@ fn each_identity_related_scenario_is_raised() {
     let mut raised = 0;
     for (folder, read) in ABOUT_IDENTITIES {
         let folder = root.join(folder);
-        let lines: Vec<String> = log_of(&folder)
-            .lines()
-            .filter_map(read)
-            .map(|(time, ip, name, failure)| {
-                let auth = json!({"method": "password", "failure": failure});
-                let login = json!({"time": time, "type": "auth.login", "outcome": "failure", "identity": {"id": name}, "source": {"ip": ip}, "auth": auth});
-                login.to_string()
-            })
-            .collect();
+        let lines: Vec<String> = log_of(&folder).lines().filter_map(read).map(|event| event.to_string()).collect();
         let events = events(Format::Native, lines.iter().map(String::as_bytes), &input);
         assert_eq!(events.len(), lines.len());
         let verdicts = verdicts(&events);

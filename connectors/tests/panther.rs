@@ -22,6 +22,9 @@ const MAPPED: &[(&str, &str)] = &[
     ("Okta.AdminRoleAssigned", "unusual_grant"),
     ("Okta.User.MFA.Reset.All", "unusual_grant"),
     ("Okta.User.Reported.Suspicious.Activity", "external_risk"),
+    ("Azure.Audit.ElevateUserAccessAdministrator", "unusual_grant"),
+    ("Azure.Audit.LegacyAuth", "device_code_login"),
+    ("Azure.Audit.ROPCLoginNoMFA", "device_code_login"),
 ];
 
 const DOCUMENT: &str =
@@ -32,6 +35,8 @@ const ADDRESS: &str =
     "it knows whose the address, the endpoint, the region or the account is, which inventory and networks of the policy say here";
 const OWN: &str = "it is about a credential or a password of one's own, which people change; what matters here is what follows (factor_downgrade, token_replay)";
 const OPINION: &str = "it repeats what the vendor thought, blocked or limited, and nobody was let in";
+const CLIENT: &str = "it knows which application is abused; here any first use of a device code, or of a client, speaks (device_code_login, risky_consent), whichever it is";
+const SHORTENED: &str = "its cases were shortened to what their rule looks at and lack their time";
 const PLAIN: &str = "it matches an ordinary act, so that it can be correlated with others";
 
 /// Beginnings of the names of the other rules, and why they have no counterpart. The first that fits counts.
@@ -94,6 +99,18 @@ const UNMAPPED: &[(&str, &str)] = &[
     ("Okta.Identity.Provider", RESOURCE),
     ("Okta.Org2org", RESOURCE),
     ("Okta.Global.MFA", RESOURCE),
+    ("OneLogin.", SHORTENED),
+    ("Azure.Audit.ManyFailedSignIns", SEVERAL),
+    ("Azure.Audit.ExcessiveAccountLockouts", SEVERAL),
+    ("Azure.Audit.GraphSessionMultipleIPs", SEVERAL),
+    ("Azure.Audit.MultipleProtectionAlerts", SEVERAL),
+    ("Azure.Audit.HighRiskSignIn", OPINION),
+    ("Azure.Audit.RiskLevelPassthrough", OPINION),
+    ("Azure.Audit.DeviceCodeBrokerClient", CLIENT),
+    ("Azure.Audit.VSCodeOAuthPhishing", CLIENT),
+    ("Azure.Audit.RoleChangedPIM", DOCUMENT),
+    ("Azure.Audit.ServicePrincipalCredentialsAdded", DOCUMENT),
+    ("Azure.", RESOURCE),
     ("Okta.PasswordAccess", SEVERAL),
     ("Okta.Password.Extraction", RESOURCE),
 ];
@@ -156,10 +173,9 @@ fn mapped_cases_speak_or_stay_silent_as_labelled() {
         let format = match case["source"].as_str().unwrap() {
             "okta_rules" => Format::Okta,
             "aws_cloudtrail_rules" => Format::CloudTrail,
-            _ => {
-                unmapped.entry("its format is not built yet (Entra ID, OneLogin)").or_default().insert(rule);
-                continue;
-            }
+            "azure_signin_rules" => Format::Auto,
+            "onelogin_rules" => Format::Onelogin,
+            other => panic!("{other} is no source of ours"),
         };
         if let Some((_, signal)) = MAPPED.iter().find(|(name, _)| *name == rule) {
             mapped += 1;

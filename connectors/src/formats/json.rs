@@ -25,11 +25,22 @@ pub enum Json<'a> {
 static NULL: Json<'static> = Json::Null;
 
 impl<'a> Json<'a> {
-    /// The value of a key, by its exact name or else in any case of ASCII letters (Athena writes `eventname`); `Null` where absent.
+    /// The value of a key, by its exact name or else in any case of ASCII letters (Athena writes `eventname`), or the element of a list by
+    /// its number; `Null` where absent.
     pub fn get(&self, key: &str) -> &Json<'a> {
-        let Json::Object(fields) = self else { return &NULL };
+        let fields = match self {
+            Json::Object(fields) => fields,
+            Json::List(list) => return key.parse().ok().and_then(|index: usize| list.get(index)).unwrap_or(&NULL),
+            _ => return &NULL,
+        };
         let exact = fields.iter().find(|(k, _)| k == key);
         exact.or_else(|| fields.iter().find(|(k, _)| k.eq_ignore_ascii_case(key))).map_or(&NULL, |(_, v)| v)
+    }
+
+    /// `at(path)`, or the value of a key that holds the dots itself: many shippers write either.
+    pub fn dotted(&self, path: &str) -> &Json<'a> {
+        let flat = self.get(path);
+        if flat.is_null() { self.at(path) } else { flat }
     }
 
     /// `at("actor.user.uid")`: a key a step, `Null` where the way ends.
@@ -113,6 +124,16 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// A time in seconds since 1970, whole or broken.
+    pub fn seconds(&self) -> Option<Time> {
+        self.float().map(|seconds| Time((seconds * 1_000.0).round() as i64))
+    }
+
+    /// A time in milliseconds since 1970.
+    pub fn millis(&self) -> Option<Time> {
+        self.int().map(Time)
+    }
+
     /// JSON within a string, as OCSF keeps a request's body. `Null` when it is none.
     pub fn nested(&self) -> Json<'static> {
         match self {
@@ -121,7 +142,7 @@ impl<'a> Json<'a> {
         }
     }
 
-    fn into_static(self) -> Json<'static> {
+    pub fn into_static(self) -> Json<'static> {
         match self {
             Json::Null => Json::Null,
             Json::Bool(b) => Json::Bool(b),
@@ -208,6 +229,8 @@ mod tests {
         assert_eq!(json.get("none").text(), None);
         assert_eq!(json.get("ok").bool(), Some(true));
         assert!(json.at("a.b.c.d").is_null());
+        let json: Json = serde_json::from_str(r#"{"a.b":1,"l":[{"x":2}]}"#).unwrap();
+        assert_eq!((json.dotted("a.b").int(), json.dotted("l.0.x").int(), json.at("l.1.x").int()), (Some(1), Some(2), None));
     }
 
     #[test]

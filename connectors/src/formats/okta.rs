@@ -14,7 +14,7 @@
 //! | `client.ipAddress`, `client.userAgent.rawUserAgent`, `client.geographicalContext` | `source.{ip,user_agent,country,lat,lon}` |
 //! | `securityContext.{asNumber,isProxy}` | `source.asn`, `source.network` `proxy` |
 //! | `device.id`, else `debugData.dtHash`, else `debugData.deviceFingerprint` | `source.device_id` |
-//! | `target[]` of type `User` or `AppUser` | `change.target`; in API requests `request.target`; `identity.on_behalf_of` where a token is for somebody else |
+//! | `target[]` of type `User` or `AppUser` | `change.target`; in API requests and recoveries `request.target`; `identity.on_behalf_of` where a token is for somebody else |
 //! | other `target[]` | `change.role` (groups, roles), `request.object`, `credential.audience` (applications in sign-ons), `credential.id` (tokens, factors) |
 //!
 //! `identity.id` is `actor.id` (`00u...`), which survives a change of log-in name. Classes of people are left open: the same log
@@ -363,7 +363,7 @@ impl<'a> LogEvent<'a> {
                 event.credential = Credential { audience: application(), ..Credential::default() }.unless_empty();
                 let others_account = of(&["User"]).filter(|u| Some(u.as_str()) != event.identity_id());
                 if event.kind == AuthRecovery {
-                    event.change = Change { target: others_account, ..Change::default() }.unless_empty().map(Box::new);
+                    event.request = Request { target: others_account, ..Request::default() }.unless_empty();
                 } else if let Some(identity) = &mut event.identity
                     && event.kind == AuthToken
                 {
@@ -399,19 +399,11 @@ fn class(actor_type: &str) -> Option<Class> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Format, Input, Item, decode};
-    use portcullis_core::event::{AuthFailure, AuthMethod, EventType, Outcome};
+    use super::super::{Format, Input, testing};
+    use portcullis_core::event::{AuthFailure, AuthMethod, Event, EventType, Outcome};
 
     fn read(raw: &str, input: &Input) -> String {
-        let mut out = String::new();
-        decode(Format::Auto, raw.as_bytes(), input, &mut |_, item| {
-            out = match item {
-                Item::Event(event) => serde_json::to_string(&event).unwrap(),
-                Item::Ignored { kind } => kind.into_owned(),
-                Item::Fault(fault) => fault.to_string(),
-            }
-        });
-        out
+        testing::read(Format::Auto, raw, input)
     }
 
     fn record(event_type: &str, result: &str, reason: &str, rest: &str) -> String {
@@ -443,14 +435,8 @@ mod tests {
         );
     }
 
-    fn event_of(raw: &str, check: impl FnOnce(portcullis_core::event::Event)) {
-        let input = Input::operator("f");
-        let mut item = None;
-        decode(Format::Okta, raw.as_bytes(), &input, &mut |_, i| item = Some(i));
-        match item {
-            Some(Item::Event(event)) => check(event),
-            other => panic!("{other:?}"),
-        }
+    fn event_of(raw: &str, check: impl FnOnce(Event)) {
+        testing::event(Format::Okta, raw, &Input::operator("f"), check);
     }
 
     #[test]
@@ -507,7 +493,7 @@ mod tests {
             assert_eq!((event.kind, event.identity.unwrap().on_behalf_of.as_deref()), (EventType::AuthToken, Some("00u2")));
         });
         event_of(&record("user.account.reset_password", "SUCCESS", "", target), |event| {
-            assert_eq!((event.kind, event.change.unwrap().target.as_deref()), (EventType::AuthRecovery, Some("00u2")));
+            assert_eq!((event.kind, event.acts_upon()), (EventType::AuthRecovery, Some("00u2")));
         });
         event_of(&record("user.session.start", "SUCCESS", "", target), |event| assert_eq!(event.change, None));
     }

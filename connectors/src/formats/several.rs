@@ -1,9 +1,16 @@
-//! One raw record that holds several events: a JSON array in any format, `{"Records": [...]}` as CloudTrail delivers it.
+//! One raw record that holds several events: a JSON array in any format, and lists in an object around them:
+//!
+//! | begins with | list |
+//! |---|---|
+//! | `{"Records":` | CloudTrail's own |
+//! | `{"records":` | what Azure's diagnostic settings send to Event Hubs |
+//! | `{"kind":"EventList"`, `{"kind":"admin#reports#activities"` | the `items` of Kubernetes' audit webhook and of Google's Reports API |
 //!
 //! The elements are cut out as raw slices (iteratively, so that depth costs no stack) and decoded one by one: a bad element costs
 //! itself, and a list that breaks off in the middle gives the elements before it and one fault for the rest.
 
 use super::{Fault, Format, Item, syntax_fault};
+use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess};
 use serde_json::value::RawValue;
 use std::fmt;
@@ -14,20 +21,48 @@ pub fn each_value<'a>(format: Format, raw: &'a [u8], each: &mut dyn FnMut(Result
     let rest = &raw[start..];
     match rest.first() {
         Some(b'[') => list(format, rest, each),
-        Some(b'{') if matches!(format, Format::Auto | Format::CloudTrail) => match records(rest) {
-            Some(inner) => list(Format::CloudTrail, inner, each),
+        Some(b'{') => match wrapped(format, rest) {
+            Some((format, inner)) => list(format, inner, each),
             None => each(Ok(raw)),
         },
         _ => each(Ok(raw)),
     }
 }
 
-/// What stands behind `{"Records":`, if the record begins so.
-fn records(raw: &[u8]) -> Option<&[u8]> {
+/// The list in an object that is nothing but its shell, and whose it is.
+fn wrapped(format: Format, raw: &[u8]) -> Option<(Format, &[u8])> {
+    let may_be = |formats: &[Format]| format == Format::Auto || formats.contains(&format);
+    if may_be(&[Format::CloudTrail])
+        && let Some(list) = behind_key(raw, b"\"Records\"").filter(|list| list.starts_with(b"["))
+    {
+        return Some((Format::CloudTrail, list));
+    }
+    if may_be(&[Format::EntraSignin, Format::EntraAudit, Format::AzureActivity])
+        && let Some(list) = behind_key(raw, b"\"records\"").filter(|list| list.starts_with(b"["))
+    {
+        return Some((format, list));
+    }
+    let kind = behind_key(raw, b"\"kind\"")?;
+    let of = [(Format::K8sAudit, b"\"EventList\"".as_slice()), (Format::GoogleWorkspace, b"\"admin#reports#activities\"")];
+    let (format, _) = of.into_iter().find(|(of, name)| may_be(&[*of]) && kind.starts_with(name))?;
+    items(raw).map(|list| (format, list))
+}
+
+/// What stands behind `{"key":`, if the record begins so.
+fn behind_key<'a>(raw: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     let rest = raw.strip_prefix(b"{")?.trim_ascii_start();
-    let rest = rest.strip_prefix(b"\"Records\"")?.trim_ascii_start();
-    let rest = rest.strip_prefix(b":")?.trim_ascii_start();
-    rest.starts_with(b"[").then_some(rest)
+    let rest = rest.strip_prefix(key)?.trim_ascii_start();
+    rest.strip_prefix(b":").map(<[u8]>::trim_ascii_start)
+}
+
+fn items(raw: &[u8]) -> Option<&[u8]> {
+    #[derive(Deserialize)]
+    struct Items<'a> {
+        #[serde(borrow)]
+        items: &'a RawValue,
+    }
+    let Items { items } = serde_json::from_slice(raw).ok()?;
+    items.get().starts_with('[').then(|| items.get().as_bytes())
 }
 
 fn list<'a>(format: Format, raw: &'a [u8], each: &mut dyn FnMut(Result<&'a [u8], Item<'a>>)) {
@@ -91,6 +126,9 @@ mod tests {
         assert_eq!(values(Format::CloudTrail, "{ \"Records\" : [{},{}]}"), ["{}", "{}"]);
         assert_eq!(values(Format::Native, "{\"Records\":[]}"), ["{\"Records\":[]}"]);
         assert!(values(Format::Auto, "{\"Records\":[]}")[0].contains("cloudtrail:empty"));
+        assert_eq!(values(Format::EntraAudit, "{\"records\":[{\"a\":1}]}"), ["{\"a\":1}"]);
+        assert_eq!(values(Format::Auto, "{\"kind\":\"EventList\",\"items\":[{},{}]}"), ["{}", "{}"]);
+        assert_eq!(values(Format::Auto, "{\"kind\":\"EventList\",\"items\":[{},"), ["{\"kind\":\"EventList\",\"items\":[{},"]);
     }
 
     #[test]

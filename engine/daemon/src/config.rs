@@ -13,13 +13,15 @@ pub use environment::{PREFIX, of_process};
 pub use schema::schema;
 pub use secret::Secret;
 
+use portcullis_connectors::formats::custom::Mapping;
 use portcullis_core::policy::yaml::{Document, Fault};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The input formats of this version, as `ingest.inputs[].format` names them.
-pub const FORMATS: &[&str] = &["auto", "native", "okta", "cloudtrail", "ocsf"];
+pub const FORMATS: &[&str] = portcullis_connectors::formats::Format::NAMES;
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
@@ -66,6 +68,15 @@ pub struct Input {
     /// The instance of the system that wrote the log, where its records do not say: `https://example.okta.com`.
     pub provider: Option<String>,
     pub trust: Trust,
+    /// Of the format `custom`: which field stands where.
+    pub mapping: Option<MappingFile>,
+}
+
+/// A mapping, and the file that it was read from.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MappingFile {
+    pub file: String,
+    pub mapping: Arc<Mapping>,
 }
 
 /// Whose events an input carries.

@@ -17,6 +17,7 @@
 //! In a `credential.*` event, `credential` is the one that was made, replaced or revoked and its `parent` the key that the caller
 //! presented; elsewhere `credential` is what the caller presented.
 
+use super::super::fields;
 use super::super::json::Json;
 use super::Trail;
 use super::caller::arn;
@@ -156,19 +157,9 @@ fn token<'a>(trail: &Trail<'a>, action: &mut Action<'a>) {
 fn secret<'a>(trail: &Trail<'a>, action: &mut Action<'a>) {
     let params = &trail.params;
     let single = ["secretId", "name", "path", "instanceId"].iter().find_map(|key| params.get(key).text());
-    let many = ["secretIdList", "names"].iter().find_map(|key| joined(params.get(key)));
+    let many = ["secretIdList", "names"].iter().find_map(|key| fields::joined(params.get(key)));
     action.change.secret = single.or(many);
     action.object = action.change.secret.clone();
-}
-
-const NAMES_JOINED_MAX: usize = 10;
-
-fn joined<'a>(list: &Json<'a>) -> Option<Text<'a>> {
-    let names: Vec<&str> = list.list().iter().map(Json::str).filter(|n| !n.is_empty()).take(NAMES_JOINED_MAX).collect();
-    if let (1, Some(first)) = (names.len(), list.list().first()) {
-        return first.text();
-    }
-    (!names.is_empty()).then(|| Text::from(names.join(",")))
 }
 
 fn iam<'a>(trail: &Trail<'a>, action: &mut Action<'a>) {

@@ -289,18 +289,12 @@ pub(super) fn short_service(service: Text<'_>) -> Text<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Format, Input, Item, decode};
+    use super::super::{Format, Input, Item, decode, testing};
     use portcullis_core::event::Event;
 
     /// Decodes one record and hands the event to `check`.
     pub(super) fn with(raw: &str, check: impl FnOnce(Event)) {
-        let input = Input::behaviour("trail", None);
-        let mut items = Vec::new();
-        decode(Format::CloudTrail, raw.as_bytes(), &input, &mut |_, item| items.push(item));
-        match items.pop() {
-            Some(Item::Event(event)) => check(event),
-            other => panic!("{other:?}"),
-        }
+        testing::event(Format::CloudTrail, raw, &Input::behaviour("trail", None), check);
     }
 
     #[test]

@@ -39,8 +39,7 @@ use super::fields::{self, Unless};
 use super::json::Json;
 use super::{Input, Item};
 use portcullis_core::event::{
-    Auth, AuthFailure, AuthMethod, Change, Class, Credential, Event, EventType, Identity, Outcome, Provider, Request, Session, Source,
-    Stamp,
+    Auth, AuthMethod, Change, Class, Credential, Event, EventType, Identity, Outcome, Provider, Request, Session, Source, Stamp,
 };
 use portcullis_core::text::Text;
 use portcullis_core::time::Time;
@@ -221,31 +220,9 @@ fn auth<'a>(json: &Json<'a>, outcome: Outcome) -> Auth<'a> {
         auth.amr.push(Text::borrowed("mfa"));
     }
     if outcome == Outcome::Failure {
-        auth.failure = Some(failure(json.get("status_detail").str(), json.get("status_code").str()));
+        auth.failure = Some(fields::failure_said(&format!("{} {}", json.get("status_detail").str(), json.get("status_code").str())));
     }
     auth
-}
-
-fn failure(detail: &str, code: &str) -> AuthFailure {
-    let said = format!("{detail} {code}").to_ascii_lowercase();
-    let has = |parts: &[&str]| parts.iter().any(|p| said.contains(p));
-    if has(&["lock"]) {
-        AuthFailure::Locked
-    } else if has(&["expire"]) {
-        AuthFailure::Expired
-    } else if has(&["unknown user", "no such user", "does not exist", "not found", "0xc0000064"]) {
-        AuthFailure::UnknownIdentity
-    } else if has(&["password", "credential", "0xc000006a", "0xc000006d"]) {
-        AuthFailure::BadPassword
-    } else if has(&["policy", "restrict", "disabled", "not allowed", "conditional"]) {
-        AuthFailure::Policy
-    } else if has(&["timeout", "timed out"]) {
-        AuthFailure::MfaTimeout
-    } else if has(&["denied", "reject"]) {
-        AuthFailure::MfaDenied
-    } else {
-        AuthFailure::Other
-    }
 }
 
 fn request<'a>(json: &Json<'a>, class: i64) -> Request<'a> {
@@ -260,13 +237,8 @@ fn request<'a>(json: &Json<'a>, class: i64) -> Request<'a> {
     Request {
         method: http.get("http_method").text(),
         route: if class == 4002 { path.or(operation) } else { operation.or_else(|| json.at("metadata.event_code").text()).or(path) },
-        status: json
-            .at("http_response.code")
-            .int()
-            .or_else(|| json.at("api.response.code").int())
-            .and_then(|c| u16::try_from(c).ok())
-            .filter(|c| *c >= 100),
-        bytes: json.at("http_response.length").int().and_then(|n| u64::try_from(n).ok()),
+        status: fields::status(json.at("http_response.code")).or_else(|| fields::status(json.at("api.response.code"))),
+        bytes: fields::bytes(json.at("http_response.length")),
         object: json.get("resources").list().iter().find_map(|r| r.get("uid").name().or_else(|| r.get("name").text())).or_else(entity),
         ..Request::default()
     }
@@ -282,19 +254,10 @@ fn change<'a>(json: &Json<'a>, class: i64, identity: &Identity<'a>) -> Change<'a
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Format, Input, Item, decode};
+    use super::super::{Format, Input, testing};
 
     fn read(raw: &str) -> String {
-        let input = Input::behaviour("ocsf", None);
-        let mut out = String::new();
-        decode(Format::Auto, raw.as_bytes(), &input, &mut |_, item| {
-            out = match item {
-                Item::Event(event) => serde_json::to_string(&event).unwrap(),
-                Item::Ignored { kind } => kind.into_owned(),
-                Item::Fault(fault) => fault.to_string(),
-            }
-        });
-        out
+        testing::read(Format::Auto, raw, &Input::behaviour("ocsf", None))
     }
 
     #[test]

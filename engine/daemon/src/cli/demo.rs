@@ -99,6 +99,7 @@ fn watch(args: &Args, events: &Path, stop: &AtomicBool, colour: Colour, story: &
     let scored = score::Args {
         events: names.clone(),
         format: Format::Native,
+        mapping: None,
         policy: None,
         inventory: None,
         out: Some(args.out.clone()),

@@ -330,6 +330,7 @@ fn input_topic(input: &config::Input) -> anyhow::Result<InputTopic> {
             trust_control: input.trust == Trust::Control,
             provider_product: product,
             provider_instance: instance,
+            mapping: input.mapping.as_ref().map(|file| Arc::clone(&file.mapping)),
         },
     })
 }

@@ -11,6 +11,7 @@ use crate::summary::Summary;
 use anyhow::Context;
 use portcullis_connectors::enrich::{Enricher, GeoSettings};
 use portcullis_connectors::file::FileReader;
+use portcullis_connectors::formats::custom::Mapping;
 use portcullis_connectors::formats::{Format, Input};
 use portcullis_core::event::{Event, EventType, Origin};
 use portcullis_core::policy::{Policy, parse};
@@ -25,9 +26,12 @@ pub struct Args {
     /// Log files: NDJSON, JSON arrays or pretty-printed JSON, plain, .gz or .zst; `-` reads standard input.
     #[arg(required = true, value_name = "EVENTS")]
     pub events: Vec<String>,
-    /// How they are written: auto (recognised record by record), native, okta, cloudtrail or ocsf.
+    /// How they are written: auto (recognised record by record), or one of the formats in docs/formats.md.
     #[arg(long, default_value = "auto", value_parser = format_by_name)]
     pub format: Format,
+    /// Of the format custom: a YAML file that says which field stands where. Such files are taken as they are, one after the other.
+    #[arg(long, value_name = "FILE", required_if_eq("format", "custom"))]
+    pub mapping: Option<PathBuf>,
     /// The policy that decides; without it the default policy (`portcullis policy show`).
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
@@ -154,6 +158,15 @@ pub fn policy_of(args: &Args) -> Result<(Policy, String), Failure> {
     Ok((policy, text))
 }
 
+fn mapping_of(args: &Args) -> Result<Option<Arc<Mapping>>, Failure> {
+    let Some(path) = &args.mapping else { return Ok(None) };
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading the mapping {name}"))?;
+    let mapping =
+        Mapping::parse(&name, &text).map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))?;
+    Ok(Some(Arc::new(mapping)))
+}
+
 fn with_emit(text: &str, emit: EmitArg) -> String {
     let word = match emit {
         EmitArg::Changes => "changes",
@@ -190,7 +203,8 @@ pub fn score(
     let mut ingest = Ingest::new(Enricher::open(&geo)?);
     let mut engine = Embedded::begin(store.path(), memory_bytes, &policy, text, signer)?;
     let mut summary = Summary::default();
-    let mut run = Run { args, engine: &mut engine, ingest: &mut ingest, files, summary: &mut summary, progress, watch };
+    let mapping = mapping_of(args)?;
+    let mut run = Run { args, mapping, engine: &mut engine, ingest: &mut ingest, files, summary: &mut summary, progress, watch };
     if let Some(inventory) = &args.inventory {
         run.all_of(
             Feed::open(std::slice::from_ref(inventory), Order::AsIs, Format::Native, memory_bytes)?,
@@ -200,12 +214,15 @@ pub fn score(
             stop,
         )?;
     }
-    run.all_of(Feed::open(&args.events, args.order, args.format, memory_bytes)?, &args.events, args.format, Holds::Events, stop)?;
+    // What the time of a record is, only its mapping tells.
+    let order = if args.format == Format::Custom { Order::AsIs } else { args.order };
+    run.all_of(Feed::open(&args.events, order, args.format, memory_bytes)?, &args.events, args.format, Holds::Events, stop)?;
     Ok(summary)
 }
 
 struct Run<'r> {
     args: &'r Args,
+    mapping: Option<Arc<Mapping>>,
     engine: &'r mut Embedded,
     ingest: &'r mut Ingest,
     files: &'r mut OutputFiles,
@@ -231,6 +248,7 @@ impl Run<'_> {
                 Allow::Everything => Input::operator(name),
                 Allow::Behaviour => Input::behaviour(name, None),
             })
+            .map(|input| Input { mapping: self.mapping.clone(), ..input })
             .collect();
         let mut outputs = Vec::new();
         let mut room: Vec<Event<'static>> = Vec::new();

@@ -1,15 +1,18 @@
 //! From the document to the typed configuration.
 
 use super::{
-    Checkpoints, Config, Encoding, FORMATS, Gate, GeoIp, Http, Ingest, Input, Kafka, Output, PolicyFile, Score, Secret, State, Tenant,
-    Topics, Transaction, Trust,
+    Checkpoints, Config, Encoding, FORMATS, Gate, GeoIp, Http, Ingest, Input, Kafka, MappingFile, Output, PolicyFile, Score, Secret, State,
+    Tenant, Topics, Transaction, Trust,
 };
 use crate::checkpointer;
+use portcullis_connectors::formats::Format;
+use portcullis_connectors::formats::custom::Mapping;
 use portcullis_core::policy::yaml::{At, Map};
 use portcullis_core::time::Span;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 const NAME_BYTES_MAX: usize = 128;
 const PATH_BYTES_MAX: usize = 4096;
@@ -220,7 +223,40 @@ fn input(item: &At<'_>, topics: &Topics) -> Option<Input> {
         }),
         None => Some(Trust::Behaviour),
     };
-    Some(Input { topic: topic?, format: format?, tenant: tenant?, provider, trust: trust? })
+    let is_custom = format.as_deref() == Some(Format::Custom.name());
+    let mapping = match map.get("mapping") {
+        Some(at) if is_custom => mapping(&at),
+        Some(at) => {
+            at.fault_with("has no effect for this format", "take it out, or write `format: custom`");
+            None
+        }
+        None => {
+            if is_custom {
+                item.fault_with("the format `custom` needs a mapping", "write `mapping: FILE`");
+            }
+            None
+        }
+    };
+    Some(Input { topic: topic?, format: format?, tenant: tenant?, provider, trust: trust?, mapping })
+}
+
+/// The mapping in a file, whose faults are told as faults of the key that names it.
+fn mapping(at: &At<'_>) -> Option<MappingFile> {
+    let file = at.short_text(PATH_BYTES_MAX)?;
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => {
+            at.fault(format!("{file} cannot be read: {error}"));
+            return None;
+        }
+    };
+    match Mapping::parse(file, &text) {
+        Ok(mapping) => Some(MappingFile { file: file.to_owned(), mapping: Arc::new(mapping) }),
+        Err(faults) => {
+            faults.iter().for_each(|fault| at.fault(fault.to_string()));
+            None
+        }
+    }
 }
 
 fn score(map: &Map<'_>, topics: &Topics) -> Score {

@@ -90,6 +90,7 @@ fn ingest() -> Value {
             ("format", json!({ "enum": FORMATS, "default": "auto" })),
             ("tenant", tenant),
             ("provider", text("The instance that wrote the log, where its records do not say")),
+            ("mapping", text("YAML file that says which field stands where; for the format custom")),
             (
                 "trust",
                 json!({ "enum": ["behaviour", "control"], "default": "behaviour", "description": "control: inventory, outcomes and labels too" }),

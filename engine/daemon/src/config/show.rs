@@ -60,7 +60,8 @@ pub(super) fn value(config: &Config) -> Value {
                 Trust::Behaviour => "behaviour",
                 Trust::Control => "control",
             };
-            with(json!({ "topic": i.topic, "format": i.format, "tenant": tenant, "trust": trust }), "provider", i.provider.as_deref())
+            let shown = json!({ "topic": i.topic, "format": i.format, "tenant": tenant, "trust": trust });
+            with(with(shown, "provider", i.provider.as_deref()), "mapping", i.mapping.as_ref().map(|m| m.file.as_str()))
         })
         .collect();
     let shown = |path: &std::path::PathBuf| path.display().to_string();

@@ -41,6 +41,7 @@ fn only_two_things_have_no_default() {
         tenant: Tenant::Named("default".into()),
         provider: None,
         trust: Trust::Behaviour,
+        mapping: None,
     };
     assert_eq!(config.ingest, Ingest { inputs: vec![input], geoip: GeoIp::default() });
     let transaction = Transaction { at_most_ms: 20, records: 50_000 };
@@ -174,6 +175,14 @@ fn what_is_wrong_is_said() {
         (
             "ingest: { inputs: [ { topic: a, trust: yes } ] }",
             "c.yaml:1:40 ingest.inputs[0].trust: unknown value \"yes\", known are behaviour, control",
+        ),
+        (
+            "ingest: { inputs: [ { topic: a, format: custom } ] }",
+            "c.yaml:1:21 ingest.inputs[0]: the format `custom` needs a mapping, write `mapping: FILE`",
+        ),
+        (
+            "ingest: { inputs: [ { topic: a, mapping: m.yaml } ] }",
+            "c.yaml:1:42 ingest.inputs[0].mapping: has no effect for this format, take it out, or write `format: custom`",
         ),
         ("ingest: { inputs: [ { format: okta } ] }", "c.yaml:1:21 ingest.inputs[0].topic: is missing, it is required"),
         ("score: { transaction: { at_most: 2s } }", "c.yaml:1:34 score.transaction.at_most: 2s is out of bounds: between 1ms and 1s"),
