@@ -3,6 +3,7 @@
 use crate::containment::Action;
 use crate::event::{Class, Event, EventType};
 use crate::evidence::{self, Sum};
+use crate::exception;
 use crate::falls::{Answers, Border, falls_below};
 use crate::feedback::{Feedback, Held, Labelled};
 use crate::id::id;
@@ -26,7 +27,7 @@ const AGAIN_MIN_MS: i64 = MINUTE_MS;
 pub const ENGINE: &str = concat!("portcullis ", env!("CARGO_PKG_VERSION"));
 
 /// Raised whenever any output byte can change; `tests/golden.rs` fails otherwise.
-pub const DECISION_VERSION: u32 = 5;
+pub const DECISION_VERSION: u32 = 6;
 
 /// Where a decision is made: the policy in force, the log and the place in it.
 #[derive(Clone, Copy)]
@@ -55,6 +56,9 @@ pub fn decide(
     let risk = &mut profile.risk;
     take_facts(risk, subject.kind, event, seen);
     risk.advance(seen.row.now, ground.log_time);
+    if !(ground.policy.exceptions.is_empty() || seen.spoke.is_empty()) {
+        exception::except(ground, subject, risk, event, seen);
+    }
     let labelled = follow_labels(ground, subject.kind, risk, event);
     let speaks_against = seen.spoke.iter().any(|s| s.evidence.weight > Centibans::ZERO);
     if !risk.evidence.is_empty() {
@@ -67,7 +71,7 @@ pub fn decide(
     }
     let policy = ground.policy;
     if !nothing {
-        observe::speak_for(policy, event, &seen.row, &mut seen.spoke);
+        observe::speak_for(policy, event, seen);
     }
     for spoke in seen.spoke.drain(..).filter(|_| !nothing) {
         let mut piece = spoke.evidence;

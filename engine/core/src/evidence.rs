@@ -18,6 +18,9 @@ const EVENTS_MAX: usize = 4;
 /// Less than half a deciban is forgotten.
 const FORGOTTEN_BELOW_CB: i32 = 5;
 
+/// Before the words of a signal or rule that is only shown.
+pub(crate) const IN_SHADOW: &str = "in shadow";
+
 /// What evidence is about: hashes, 0 where the event named none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Scope {
@@ -78,6 +81,21 @@ impl Evidence {
 
     fn now(&self, policy: &Policy, clock: Time) -> i32 {
         self.family(policy).map_or(0, |family| decayed(self.weight.0, clock.since(self.at), policy.half_life_ms[family as usize]))
+    }
+
+    /// As a reason that is shown and adds nothing; `why` stands before its words.
+    pub fn aside(self, speaker: Speaker<'_>, why: &str) -> Reason {
+        Reason {
+            signal: speaker.name().to_owned(),
+            family: speaker.family(),
+            db: 0.0,
+            observed: self.observed,
+            expected: self.expected,
+            detail: format!("{why}: {}", self.detail),
+            attack: speaker.attack(),
+            nhi: speaker.nhi(),
+            events: self.events,
+        }
     }
 
     fn is_remembered(&self, policy: &Policy, clock: Time) -> bool {

@@ -10,6 +10,7 @@ pub mod decide;
 pub mod distinct;
 pub mod event;
 pub mod evidence;
+pub mod exception;
 pub mod falls;
 pub mod fanout;
 pub mod feedback;

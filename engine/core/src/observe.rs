@@ -1,7 +1,7 @@
 //! The first pass: a record moves its profile's windows and habits and yields the signals that spoke. Observed facts only.
 
 use crate::event::{Class, Event, EventType};
-use crate::evidence::{Evidence, Scope};
+use crate::evidence::{Evidence, IN_SHADOW, Scope};
 use crate::hash::{Of, hash};
 use crate::heard::Heard;
 use crate::memory::session::device_hash;
@@ -13,6 +13,7 @@ use crate::row::Row;
 use crate::rule;
 use crate::sample::TenantSample;
 use crate::signal::{self, ALL, Look, Said, WORDS_MAX};
+use crate::speaker::Speaker;
 use crate::subject::{Kind, SubjectRef};
 use crate::time::{MINUTE_MS, Time};
 use crate::verdict::{Centibans, Level, Mode, Reason};
@@ -30,7 +31,7 @@ pub struct Observation {
     pub spoke: Vec<Spoke>,
     /// What signals said before, where rules ask for it.
     pub heard: Vec<Heard>,
-    /// What rules in shadow said.
+    /// What is shown and adds nothing: signals and rules in shadow, and what an exception of the policy silences.
     pub aside: Vec<Reason>,
     pub errors: Vec<String>,
 }
@@ -75,7 +76,7 @@ pub fn observe(
     if event.kind.is_control() {
         declare(profile, kind, event, now, &mut seen.row);
         if event.kind == EventType::RiskExternal {
-            speak(policy, event, &seen.row, false, &mut seen.spoke);
+            speak(policy, event, false, seen);
         }
         return;
     }
@@ -108,7 +109,7 @@ pub fn observe(
         }
         (Kind::Tenant, _) => {}
     }
-    speak(policy, event, &seen.row, false, &mut seen.spoke);
+    speak(policy, event, false, seen);
     if !policy.rules.list().is_empty() {
         rule::prepare(policy, profile, seen);
     }
@@ -116,8 +117,8 @@ pub fn observe(
 
 /// Asks the protective signals. Most events have nothing that they could protect from, so only the decide pass knows when to ask; they see
 /// the same event and row.
-pub fn speak_for(policy: &Policy, event: &Event<'_>, row: &Row, spoke: &mut Vec<Spoke>) {
-    speak(policy, event, row, true, spoke);
+pub fn speak_for(policy: &Policy, event: &Event<'_>, seen: &mut Observation) {
+    speak(policy, event, true, seen);
 }
 
 /// The log that an event comes from, for telling repeats: the provider that wrote it, or the input.
@@ -146,17 +147,20 @@ fn declare(profile: &mut Profile, kind: Kind, event: &Event<'_>, now: Time, row:
 }
 
 /// Asks the signals that this event can make speak: those that protect the subject, or those that speak against it.
-fn speak(policy: &Policy, event: &Event<'_>, row: &Row, protective: bool, spoke: &mut Vec<Spoke>) {
+fn speak(policy: &Policy, event: &Event<'_>, protective: bool, seen: &mut Observation) {
+    let Observation { row, spoke, aside, .. } = seen;
+    let row = &*row;
     let look = Look { event, row };
     for i in signal::asked(protective, row.kind, row.class, event.kind) {
         let i = usize::from(*i);
         let settings = &policy.signals[i].by_class[row.class as usize];
         let Some(said) = (ALL[i].speak)(&look, settings) else { continue };
-        if policy.signals[i].mode == Mode::Shadow {
-            continue;
-        }
         let (number, spares) = (u32::from(ALL[i].number), signal::spares(&ALL[i], event, row));
-        spoke.push(Spoke { evidence: evidence(number, spares, event, row, settings.weight, said), at_least: settings.at_least });
+        let evidence = evidence(number, spares, event, row, settings.weight, said);
+        match policy.signals[i].mode {
+            Mode::Enforce => spoke.push(Spoke { evidence, at_least: settings.at_least }),
+            Mode::Shadow => aside.push(evidence.aside(Speaker::Signal(&ALL[i]), IN_SHADOW)),
+        }
     }
 }
 

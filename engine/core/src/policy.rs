@@ -7,6 +7,7 @@ pub mod yaml;
 
 use crate::containment::Action;
 use crate::event::{Class, EventType};
+use crate::exception::Exception;
 use crate::rule::Rules;
 use crate::signal::{self, PARAMS_MAX};
 use crate::signature::Signatory;
@@ -38,6 +39,7 @@ pub struct Policy {
     pub rules: Rules,
     /// The first match is the one.
     pub playbooks: Vec<Playbook>,
+    pub exceptions: Vec<Exception>,
     pub protected: Vec<Protected>,
     pub budgets: Vec<Budget>,
     pub approvals: Approvals,
@@ -362,6 +364,7 @@ impl Policy {
             signals: signal::ALL.iter().map(|s| s.default_policy()).collect(),
             rules: Rules::default(),
             playbooks: Vec::new(),
+            exceptions: Vec::new(),
             protected: Vec::new(),
             budgets: built_in_budgets(),
             approvals: Approvals { required_for: BTreeSet::new(), expire_after_ms: HOUR_MS, two_people_above_budget: true },

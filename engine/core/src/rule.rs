@@ -5,16 +5,17 @@
 //! only; so a batch of one gives what a batch of any size gives, errors included.
 
 use crate::event::Event;
-use crate::evidence::Evidence;
+use crate::evidence::IN_SHADOW;
 use crate::heard::{self, Heard};
 use crate::memory::Memory;
 use crate::observe::{self, Observation, Spoke};
 use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::row::Row;
-use crate::signal::{Said, WORDS_MAX};
+use crate::signal::Said;
+use crate::speaker::Speaker;
 use crate::subject::Kind;
-use crate::verdict::{Centibans, Family, Level, Mode, Reason};
+use crate::verdict::{Centibans, Family, Level, Mode};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -237,24 +238,6 @@ fn hit(rule: &Rule, event: &Event<'_>, observation: &mut Observation, said: Said
     let evidence = observe::evidence(rule.number, 0, event, &observation.row, rule.weight, said);
     match rule.mode {
         Mode::Enforce => observation.spoke.push(Spoke { evidence, at_least: rule.at_least }),
-        Mode::Shadow => observation.aside.push(aside(rule, evidence)),
-    }
-}
-
-/// A reason that is shown and adds nothing.
-fn aside(rule: &Rule, evidence: Evidence) -> Reason {
-    let Evidence { observed, expected, mut detail, events, .. } = evidence;
-    detail.insert_str(0, "in shadow: ");
-    debug_assert!(detail.len() <= WORDS_MAX + "in shadow: ".len());
-    Reason {
-        signal: rule.id.clone(),
-        family: rule.family,
-        db: 0.0,
-        observed,
-        expected,
-        detail,
-        attack: rule.attack.clone(),
-        nhi: rule.nhi.clone(),
-        events,
+        Mode::Shadow => observation.aside.push(evidence.aside(Speaker::Rule(rule), IN_SHADOW)),
     }
 }

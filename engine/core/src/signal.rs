@@ -17,7 +17,7 @@ mod delegation_mismatch;
 mod device_code_login;
 mod dormant_return;
 mod egress_surge;
-mod envelope_breach;
+pub(crate) mod envelope_breach;
 #[cfg(test)]
 mod example;
 mod expected_job;

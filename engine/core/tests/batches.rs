@@ -2,15 +2,25 @@
 
 mod support;
 
+use portcullis_core::policy::parse::{DEFAULT_TEXT, parse};
 use portcullis_core::policy::{Emit, Policy};
 use portcullis_core::profile::Profile;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use support::Run;
 use support::random::log;
 
+/// Of every kind of subject and bound; two end within the logs, one before them.
+const EXCEPTIONS: &str = "exceptions:\n  \
+    - { id: place, owner: o, reason: r, expires: 2027-12-31, subject: { label: watched }, signals: [place, device, token], within: { networks: [192.0.2.0/31] } }\n  \
+    - { id: hours, owner: o, reason: r, expires: 2026-08-31, subject: { identity: [u-1, u-2] }, signals: [place, device, new_scope], within: { hours: 'Mon-Fri 06:00-20:00 Europe/Zurich', routes: ['/v1/*'] } }\n  \
+    - { id: rate, owner: o, reason: r, expires: 2027-12-31, subject: { class: [service, admin] }, signals: [scope, cadence, lifecycle], within: { max_rate_per_minute: 2, workloads: [w-0, w-1], asns: [1, 2, 3] } }\n  \
+    - { id: source, owner: o, reason: r, expires: 2026-12-31, subject: { kind: [source, device, card] }, signals: [guessing, checkout, cadence], within: { countries: [CH, US] } }\n  \
+    - { id: over, owner: o, reason: r, expires: 2026-03-01, subject: { kind: [identity] }, signals: [place], within: { countries: [CH] } }\n";
+
 /// A policy under which everything speaks early, so that the random logs reach every branch.
 fn eager(emit: Emit) -> Policy {
-    let mut policy = Policy::default_policy();
+    let mut policy = with(EXCEPTIONS);
     policy.emit = emit;
     for learning in &mut policy.learning {
         (learning.events, learning.days) = (2, 0);
@@ -20,6 +30,11 @@ fn eager(emit: Emit) -> Policy {
     }
     policy.priors.source.0 += 100;
     policy
+}
+
+/// The default policy with these lines.
+fn with(lines: &str) -> Policy {
+    parse("p.yaml", &format!("{DEFAULT_TEXT}{lines}")).unwrap_or_else(|faults| panic!("{faults:#?}"))
 }
 
 proptest! {
@@ -64,6 +79,15 @@ proptest! {
     }
 
     #[test]
+    fn an_exception_of_nobody_or_of_the_past_changes_no_byte(log in log()) {
+        let never = with("exceptions:\n  \
+            - { id: nobody, owner: o, reason: r, expires: 2027-12-31, subject: { identity: nobody }, signals: [place, token], within: { countries: [CH] } }\n  \
+            - { id: past, owner: o, reason: r, expires: 2026-03-01, subject: { kind: [identity, source, device, card] }, signals: [place, guessing], within: { countries: [CH] } }\n");
+        let none = Policy { exceptions: Vec::new(), ..never.clone() };
+        prop_assert!(Run::over(&never, &log, &[9]).bytes() == Run::over(&none, &log, &[9]).bytes());
+    }
+
+    #[test]
     fn reasons_add_up_and_levels_follow(log in log()) {
         let policy = eager(Emit::All);
         for verdict in Run::over(&policy, &log, &[9]).verdicts() {
@@ -80,8 +104,13 @@ fn the_random_logs_do_reach_every_kind_of_output() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut verdicts, mut falls, mut proposals, mut closed) = (0, 0, 0, 0);
+    let (mut excepted, mut breached) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..60 {
         let log = log().new_tree(&mut runner).unwrap().current();
+        for reason in Run::over(&eager(Emit::All), &log, &[13]).verdicts().flat_map(|v| &v.reasons) {
+            excepted.extend(reason.detail.strip_prefix("excepted by ").and_then(|d| d.split(':').next()).map(str::to_owned));
+            breached.extend(reason.detail.split_once(" of the exception ").and_then(|(_, id)| id.split(';').next()).map(str::to_owned));
+        }
         for output in Run::over(&eager(Emit::Changes), &log, &[13]).outputs {
             match output {
                 Output::Verdict(v) if v.event_id.is_none() => falls += 1,
@@ -96,4 +125,6 @@ fn the_random_logs_do_reach_every_kind_of_output() {
         verdicts > 100 && falls > 50 && proposals > 50 && closed > 20,
         "{verdicts} verdicts, {falls} falls, {proposals} proposals, {closed} closed"
     );
+    assert_eq!(excepted.into_iter().collect::<Vec<_>>(), ["hours", "place", "rate", "source"]);
+    assert_eq!(breached.into_iter().collect::<Vec<_>>(), ["hours", "place", "rate"]);
 }

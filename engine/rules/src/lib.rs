@@ -13,8 +13,9 @@ mod refused;
 mod words;
 
 use portcullis_core::policy::Policy;
-use portcullis_core::policy::parse::parse_with;
+use portcullis_core::policy::parse;
 use portcullis_core::policy::yaml::Fault;
+use portcullis_core::time::Time;
 
 pub use plan::SqlPlanner;
 
@@ -23,5 +24,13 @@ pub use plan::SqlPlanner;
 /// # Errors
 /// Every fault of the text, in the order of its lines; those of a rule name it, and the place in its predicate.
 pub fn parse(name: &str, text: &str) -> Result<Policy, Vec<Fault>> {
-    parse_with(name, text, &SqlPlanner)
+    parse::parse_with(name, text, &SqlPlanner)
+}
+
+/// Reads a policy that is to be put in force at this time, with the warnings that are due then.
+///
+/// # Errors
+/// As [`parse`], and what would last too long from then on.
+pub fn parse_to_apply(name: &str, text: &str, at: Time) -> Result<(Policy, Vec<Fault>), Vec<Fault>> {
+    parse::parse_to_apply(name, text, &SqlPlanner, at)
 }

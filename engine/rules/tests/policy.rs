@@ -34,6 +34,18 @@ fn the_documented_rules_work() {
 }
 
 #[test]
+fn the_documented_exception_works_and_may_name_a_rule() {
+    let page = include_str!("../../../docs/policy.md");
+    let example =
+        page.split("```yaml\n").map(|block| block.split("```").next().unwrap()).find(|b| b.starts_with("exceptions:")).expect("an example");
+    let rule = "rules: [ { id: night_secret_read, when: \"type = 'secret.read'\", weight: weak, family: privilege } ]\n";
+    let text = format!("version: t\nplaybooks: none\n{rule}{}", example.replace("new_scope]", "new_scope, night_secret_read]"));
+    let policy = portcullis_rules::parse("docs/policy.md", &text).unwrap_or_else(|faults| panic!("{faults:?}"));
+    let [exception] = policy.exceptions.as_slice() else { panic!() };
+    assert!(exception.silences.contains(&policy.rules.list()[0].number));
+}
+
+#[test]
 fn there_is_room_for_so_many_rules() {
     let rules =
         |n: usize| (0..n).map(|i| format!("  - {{ id: r{i}, when: 'failed_1h > {i}', weight: 5, family: mfa }}\n")).collect::<String>();

@@ -1,4 +1,5 @@
-//! The declared envelope of an identity (`inventory.expected`): from where, for what, when and how fast it is expected to be active.
+//! A declared envelope: from where, for what, when and how fast somebody is expected to be active. The inventory declares one of an identity
+//! (`expected`), an exception of the policy another (`within`).
 
 use crate::event::{Event, Expected, Network};
 use crate::hash::{Of, hash};
@@ -10,7 +11,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 
 /// Declared values of one kind that are kept.
-const DECLARED_MAX: usize = 32;
+pub(crate) const DECLARED_MAX: usize = 32;
 
 /// Hours in a week.
 const WEEK_HOURS: i64 = 168;
@@ -58,8 +59,30 @@ impl Envelope {
         self.asns.contains(&asn)
     }
 
+    /// Bits of the bounds that are declared.
+    pub fn bounds(&self) -> u8 {
+        let declared = |bound: Bound, is: bool| if is { bound.bit() } else { 0 };
+        declared(Bound::Network, self.network_kinds != 0 || !self.blocks.is_empty())
+            | declared(Bound::Asn, !self.asns.is_empty())
+            | declared(Bound::Country, !self.countries.is_empty())
+            | declared(Bound::Workload, !self.workloads.is_empty())
+            | declared(Bound::Route, !self.routes.is_empty())
+            | declared(Bound::Hours, self.hours.is_some())
+            | declared(Bound::Rate, self.rate_max_per_minute.is_some())
+    }
+
     /// Which bounds the event keeps and which it leaves. A bound that the event says nothing about is neither.
     pub fn check(&mut self, event: &Event<'_>, now: Time, rate: u32) -> Checked {
+        let hours = self.hours.as_mut().map(|h| h.contains(now));
+        self.check_with(event, hours, Some(rate))
+    }
+
+    /// The same of an envelope that is shared, and keeps no week between events; the rate where one is known.
+    pub fn check_anew(&self, event: &Event<'_>, now: Time, rate: Option<u32>) -> Checked {
+        self.check_with(event, self.hours.as_ref().map(|h| h.contains_anew(now)), rate)
+    }
+
+    fn check_with(&self, event: &Event<'_>, hours: Option<bool>, rate: Option<u32>) -> Checked {
         let mut checked = Checked::default();
         let mut bound = |bound: Bound, keeps: Option<bool>| match keeps {
             Some(true) => checked.kept |= bound.bit(),
@@ -81,8 +104,8 @@ impl Envelope {
         bound(Bound::Country, hashed(Of::Country, source.and_then(|s| s.country.as_deref()), &self.countries));
         bound(Bound::Workload, hashed(Of::Workload, source.and_then(|s| s.workload.as_deref()), &self.workloads));
         bound(Bound::Route, hashed(Of::Route, event.request.as_ref().and_then(|r| r.route.as_deref()), &self.routes));
-        bound(Bound::Hours, self.hours.as_mut().map(|h| h.contains(now)));
-        bound(Bound::Rate, self.rate_max_per_minute.map(|most| rate <= most));
+        bound(Bound::Hours, hours);
+        bound(Bound::Rate, self.rate_max_per_minute.and_then(|most| Some(rate? <= most)));
         checked
     }
 
@@ -92,6 +115,11 @@ impl Envelope {
             + self.asns.capacity() * 4
             + (self.countries.capacity() + self.workloads.capacity() + self.routes.capacity()) * 8
     }
+}
+
+/// Whether a text declares hours.
+pub(crate) fn are_hours(text: &str) -> bool {
+    !text.trim().is_empty() && Hours::parse(text).is_some()
 }
 
 /// Declared hours, and which hours of the present week in UTC they are: daylight saving shifts them.
@@ -142,18 +170,31 @@ impl Hours {
         self.bits[hour / 64] & 1 << (hour % 64) != 0
     }
 
+    /// The same without the bits of the week.
+    fn contains_anew(&self, now: Time) -> bool {
+        self.has_hour(&self.time_zone(), Time(now.0.div_euclid(HOUR_MS) * HOUR_MS))
+    }
+
     fn bits_of(&self, week: i64) -> [u64; 3] {
-        let zone = TimeZoneDatabase::bundled().get(&self.zone).unwrap_or(TimeZone::UTC);
+        let zone = self.time_zone();
         let mut bits = [0u64; 3];
         for hour in 0..WEEK_HOURS {
-            let begins = Time((week * WEEK_HOURS - 72 + hour) * HOUR_MS);
-            let offset = Timestamp::from_millisecond(begins.0).map_or(0, |t| zone.to_offset(t).seconds());
-            let local = begins.plus(i64::from(offset) * 1_000);
-            if self.declares(local.hour_of_week(), (local.0.div_euclid(60_000)).rem_euclid(60) as u16) {
+            if self.has_hour(&zone, Time((week * WEEK_HOURS - 72 + hour) * HOUR_MS)) {
                 bits[hour as usize / 64] |= 1 << (hour % 64);
             }
         }
         bits
+    }
+
+    fn time_zone(&self) -> TimeZone {
+        TimeZoneDatabase::bundled().get(&self.zone).unwrap_or(TimeZone::UTC)
+    }
+
+    /// The hour that begins at this time is among the declared ones.
+    fn has_hour(&self, zone: &TimeZone, begins: Time) -> bool {
+        let offset = Timestamp::from_millisecond(begins.0).map_or(0, |t| zone.to_offset(t).seconds());
+        let local = begins.plus(i64::from(offset) * 1_000);
+        self.declares(local.hour_of_week(), (local.0.div_euclid(60_000)).rem_euclid(60) as u16)
     }
 
     /// The local hour that begins at this minute of this hour of the week meets the declared hours.
@@ -212,5 +253,18 @@ mod tests {
         assert!(!night.contains(Time::parse("2026-03-27T01:30:00Z").unwrap()));
         assert_eq!(days("Sat-Mon"), Some(0b110_0001));
         assert_eq!(Hours::parse("whenever"), None);
+        assert!(are_hours("3") && !are_hours("24") && !are_hours(" "));
+    }
+
+    #[test]
+    fn hours_are_the_same_with_and_without_the_week() {
+        for text in ["Mon-Fri 01:00-04:00 Europe/Zurich", "22:00-02:30 Asia/Kolkata", "0, 7,23", "Sun"] {
+            let (mut kept, anew) = (Hours::parse(text).unwrap(), Hours::parse(text).unwrap());
+            let begins = Time::parse("2026-03-20T00:20:00Z").unwrap();
+            for hour in 0..21 * 24 {
+                let now = begins.plus(hour * HOUR_MS);
+                assert_eq!(kept.contains(now), anew.contains_anew(now), "{text} at {now}");
+            }
+        }
     }
 }

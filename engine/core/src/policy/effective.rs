@@ -1,17 +1,27 @@
 //! Everything that is in force, written as a policy that reads back the same (`portcullis policy show --effective`).
 
 use super::{Approvals, Dependents, Emit, Match, Policy, Protected, SignalSettings, Step};
-use crate::event::Class;
+use crate::event::{Class, Expected};
+use crate::exception::Whom;
 use crate::signal::{self, Signal};
 use crate::signature::x_of;
 use crate::subject::Kind;
-use crate::time::Span;
+use crate::time::{Span, Time};
 use crate::verdict::{Centibans, Family, Mode};
 use std::fmt::{Display, Write};
 
 /// The policy as YAML, built-in numbers included; the parameters of the signals carry their meaning and bounds.
 /// `parse` reads it back to an equal policy, the digest apart, which is of the text.
 pub fn effective(policy: &Policy) -> String {
+    write(policy, None)
+}
+
+/// The same, with the days that each exception has left at this time.
+pub fn effective_at(policy: &Policy, at: Time) -> String {
+    write(policy, Some(at))
+}
+
+fn write(policy: &Policy, at: Option<Time>) -> String {
     let mut out = Writer { text: String::new() };
     out.line(0, format_args!("# digest: {}", if policy.digest.is_empty() { "none, built in" } else { &policy.digest }));
     out.line(0, format_args!("version: {}", quoted(&policy.version)));
@@ -33,6 +43,7 @@ pub fn effective(policy: &Policy) -> String {
     }
     write_rules(&mut out, policy);
     write_playbooks(&mut out, policy);
+    write_exceptions(&mut out, policy, at);
     write_budgets(&mut out, policy);
     write_people(&mut out, policy);
     let release = policy.release;
@@ -238,6 +249,62 @@ fn step(s: &Step) -> String {
         parts.push(format!("when: \"type IN ({})\"", types.join(", ")));
     }
     if parts.len() == 1 { s.action.to_string() } else { format!("{{ {} }}", parts.join(", ")) }
+}
+
+fn write_exceptions(out: &mut Writer, policy: &Policy, at: Option<Time>) {
+    if policy.exceptions.is_empty() {
+        return;
+    }
+    out.line(0, "exceptions:");
+    for exception in &policy.exceptions {
+        let left = match at.map(|at| exception.days_left(at)) {
+            None => String::new(),
+            Some(days) if days < 0 => " # expired: it silences nothing".to_owned(),
+            Some(0) => " # its last day".to_owned(),
+            Some(1) => " # 1 day left".to_owned(),
+            Some(days) => format!(" # {days} days left"),
+        };
+        out.line(2, format_args!("- id: {}", quoted(&exception.id)));
+        out.line(4, format_args!("owner: {}", quoted(&exception.owner)));
+        out.line(4, format_args!("reason: {}", quoted(&exception.reason)));
+        out.line(4, format_args!("expires: {}{left}", exception.last_day()));
+        out.line(4, format_args!("subject: {}", whom(&exception.subject)));
+        out.line(4, format_args!("signals: {}", list(exception.signals.iter().map(|s| quoted(s)))));
+        out.line(4, format_args!("within: {}", within(exception.within.declared())));
+    }
+}
+
+fn whom(whom: &Whom) -> String {
+    let Whom { identity, class, kind, list: of_list, label } = whom;
+    let mut parts = Vec::new();
+    if !identity.is_empty() {
+        parts.push(format!("identity: {}", list(identity.iter().map(|id| quoted(id)))));
+    }
+    if !class.is_empty() {
+        parts.push(format!("class: {}", names(class)));
+    }
+    if !kind.is_empty() {
+        parts.push(format!("kind: {}", names(kind.iter().map(|k| k.name()))));
+    }
+    parts.extend(of_list.as_ref().map(|l| format!("list: {}", quoted(l))));
+    parts.extend(label.as_ref().map(|l| format!("label: {}", quoted(l))));
+    format!("{{ {} }}", parts.join(", "))
+}
+
+fn within(declared: &Expected<'_>) -> String {
+    let Expected { networks, asns, countries, workloads, routes, hours, max_rate_per_minute } = declared;
+    let mut parts = Vec::new();
+    for (key, values) in [("networks", networks), ("countries", countries), ("workloads", workloads), ("routes", routes)] {
+        if !values.is_empty() {
+            parts.push(format!("{key}: {}", list(values.iter().map(|v| quoted(v)))));
+        }
+    }
+    if !asns.is_empty() {
+        parts.push(format!("asns: {}", names(asns)));
+    }
+    parts.extend(hours.as_ref().map(|h| format!("hours: {}", quoted(h))));
+    parts.extend(max_rate_per_minute.map(|n| format!("max_rate_per_minute: {n}")));
+    format!("{{ {} }}", parts.join(", "))
 }
 
 fn write_people(out: &mut Writer, policy: &Policy) {

@@ -3,6 +3,7 @@
 //! What a text does not name falls back on [`Policy::built_in`], with two exceptions that are meant to be seen: `version` and `playbooks`
 //! are required. A key that is described in `docs/policy.md` but not built yet is a fault, so that nobody believes it to be in force.
 
+mod exceptions;
 mod people;
 mod playbooks;
 mod rules;
@@ -16,6 +17,8 @@ use crate::containment::Action;
 use crate::event::Class;
 use crate::named_enum;
 use crate::rule::{NoRules, Planner};
+use crate::subject::Kind;
+use crate::time::Time;
 use crate::verdict::Mode;
 
 /// The policy that holds until its operator writes one: `engine/policy/default.yaml`.
@@ -25,6 +28,9 @@ pub const DEFAULT_TEXT: &str = include_str!("../../../policy/default.yaml");
 const NAME_BYTES_MAX: usize = 128;
 /// The longest id of an identity, bytes.
 const ID_BYTES_MAX: usize = 512;
+
+/// Kinds of subject that verdicts are about; a tenant has notices only.
+const KINDS: [Kind; 4] = [Kind::Identity, Kind::Source, Kind::Device, Kind::Card];
 
 /// Reads a policy without rules. `name` is the file's name, for the faults.
 ///
@@ -39,7 +45,20 @@ pub fn parse(name: &str, text: &str) -> Result<Policy, Vec<Fault>> {
 /// # Errors
 /// Every fault of the text, in the order of its lines.
 pub fn parse_with(name: &str, text: &str, planner: &dyn Planner) -> Result<Policy, Vec<Fault>> {
-    Document::parse(name, text).read(|at| {
+    read(name, text, planner, None).map(|(policy, _)| policy)
+}
+
+/// Reads a policy that is to be put in force at this time, with the warnings that are due then. What is in force already is read by
+/// [`parse_with`]: a replay asks no clock.
+///
+/// # Errors
+/// Every fault of the text, in the order of its lines, and what would last too long from then on.
+pub fn parse_to_apply(name: &str, text: &str, planner: &dyn Planner, at: Time) -> Result<(Policy, Vec<Fault>), Vec<Fault>> {
+    read(name, text, planner, Some(at))
+}
+
+fn read(name: &str, text: &str, planner: &dyn Planner, applied_at: Option<Time>) -> Result<(Policy, Vec<Fault>), Vec<Fault>> {
+    Document::parse(name, text).read_warned(|at| {
         let map = at.map()?;
         let mut policy = Policy::built_in();
         // Who has written a policy has said what is enforced; the built-in one, which nobody has written, says nothing is.
@@ -54,9 +73,8 @@ pub fn parse_with(name: &str, text: &str, planner: &dyn Planner) -> Result<Polic
         signals::read(&map, &mut policy);
         rules::read(&map, &mut policy, planner);
         playbooks::read(&map, &mut policy);
-        for key in ["responders", "exceptions"] {
-            map.not_yet(key);
-        }
+        exceptions::read(&map, &mut policy, applied_at);
+        map.not_yet("responders");
         Some(policy)
     })
 }
@@ -117,6 +135,21 @@ fn actions(at: &At<'_>) -> Vec<Action> {
 
 fn class(at: &At<'_>) -> Option<Class> {
     at.word(Class::NAMES, Class::from_name)
+}
+
+fn kind(at: &At<'_>) -> Option<Kind> {
+    at.word(&KINDS.map(Kind::name), |name| Kind::from_name(name).filter(|k| KINDS.contains(k)))
+}
+
+/// The name of a list; a fault where the policy has none of that name.
+fn list_name(at: &At<'_>, policy: &Policy) -> Option<String> {
+    let name = at.short_text(NAME_BYTES_MAX)?;
+    if policy.lists.is_empty() {
+        at.fault_with(format!("there is no list {name:?}"), "add it under `lists`");
+    } else if !policy.lists.contains_key(name) {
+        at.unknown_word(name, &policy.lists.keys().map(String::as_str).collect::<Vec<_>>());
+    }
+    Some(name.to_owned())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! `envelope_breach`: an identity with a declared envelope (`inventory.expected`) leaves it: network, AS number, country, workload, route, hours or rate.
+//! `envelope_breach`: an identity with a declared envelope (`inventory.expected`, an exception of the policy) leaves it: network, AS number, country,
+//! workload, route, hours or rate.
 
 use super::{Applies, Doc, Look, Param, Said, Signal, Types};
 use crate::policy::SignalSettings;
@@ -27,9 +28,9 @@ pub const SIGNAL: Signal = Signal {
     attack: &[],
     nhi: &[],
     doc: Doc {
-        sees: "An identity with a declared envelope (`inventory.expected`) leaves it: network, AS number, country, workload, route, hours or rate.",
+        sees: "An identity with a declared envelope leaves it: network, AS number, country, workload, route, hours or rate. The inventory declares one (`inventory.expected`), and so does an exception of the policy, which is left by what a signal that it names speaks of.",
         why: "What was promised in exchange for an exception is the easiest thing to check.",
-        silent: "For bounds that are not declared, or of which the event says nothing; and for the workload and AS number of a machine, of which off_workload speaks.",
+        silent: "For bounds that are not declared, or of which the event says nothing; and for the workload and AS number that the inventory declares of a machine, of which off_workload speaks.",
         source: "NIST SP 800-53 Rev. 5, AC-2(12)",
     },
     speak,
@@ -44,14 +45,23 @@ fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     if left == 0 {
         return None;
     }
+    Some(said(left, settings, None))
+}
+
+/// What is said of these bounds that were left: of the inventory, or of the exception of this id.
+pub(crate) fn said(left: u8, settings: &SignalSettings, exception: Option<&str>) -> Said {
     let hard = Bound::Network.bit() | Bound::Asn.bit() | Bound::Country.bit() | Bound::Workload.bit();
     let named: Vec<&str> = Bound::ALL.iter().filter(|(bound, _)| left & bound.bit() != 0).map(|(_, name)| *name).collect();
-    Some(Said {
+    let of = |bounds: String| match exception {
+        None => format!("its declared {bounds}"),
+        Some(id) => format!("the {bounds} of the exception {id}"),
+    };
+    Said {
         strength_permille: if left & hard != 0 || left.count_ones() > 1 { 1_000 } else { settings.params[SOFT_PERCENT] as i32 * 10 },
-        observed: format!("outside its declared {}", named.join(", ")),
-        expected: "inside what the inventory declares".to_owned(),
-        detail: format!("it left its declared {}", named.join(" and ")),
-    })
+        observed: format!("outside {}", of(named.join(", "))),
+        expected: exception.map_or_else(|| "inside what the inventory declares".to_owned(), |id| format!("inside the exception {id}")),
+        detail: format!("it left {}", of(named.join(" and "))),
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use super::Log;
 use portcullis_core::event::{
     Auth, AuthFailure, AuthMethod, Checkout, CheckoutResult, Class, Credential, CredentialKind, Event, EventType, Feedback, Identity,
-    Label, Outcome, Request, Session, Source,
+    Inventory, Label, Outcome, Request, Session, Source,
 };
 use portcullis_core::time::Time;
 use proptest::prelude::*;
@@ -21,6 +21,7 @@ fn event() -> impl Strategy<Value = (i64, i64, Event<'static>)> {
         EventType::AuthRecovery,
         EventType::CredentialCreate,
         EventType::FeedbackLabel,
+        EventType::InventoryIdentity,
     ]);
     let outcome = prop::sample::select(Outcome::ALL.to_vec());
     let class = prop::sample::select(vec![None, Some(Class::Customer), Some(Class::Service), Some(Class::Admin)]);
@@ -67,6 +68,10 @@ fn event() -> impl Strategy<Value = (i64, i64, Event<'static>)> {
                 let signals = if place == 0 { vec!["new_device".into(), "new_place".into()] } else { Vec::new() };
                 let (label, verdict_id) = (Label::ALL[device as usize], (place == 3).then(|| "v-1".into()));
                 e.feedback = Some(Box::new(Feedback { subject: None, verdict_id, from: None, to: None, signals, label, by: None }));
+            }
+            if kind == EventType::InventoryIdentity {
+                let labels = if place == 0 { Vec::new() } else { vec!["watched".into()] };
+                e.inventory = Some(Box::new(Inventory { class, labels, ..Inventory::default() }));
             }
             if id == 0 {
                 e.id = "the-same".into();

@@ -9,7 +9,8 @@ use crate::roles::{Topics, wall_clock};
 use crate::say::{say, say_on};
 use anyhow::Context;
 use portcullis_connectors::kafka::{Reader, Settings, Sink, SinkSettings, Start, TopicPartition, connect_check};
-use portcullis_core::policy::effective::effective;
+use portcullis_core::policy::effective::effective_at;
+use portcullis_core::policy::yaml::Fault;
 use portcullis_core::policy::{Policy, parse};
 use portcullis_core::record::{Control, GateRecord, PolicyRecord};
 use portcullis_core::signature::{SignedPolicy, may_follow};
@@ -87,16 +88,33 @@ pub enum PolicyCommand {
 
 /// Reads a policy file; its faults are a configuration failure.
 pub fn read(path: &Path) -> Result<(Policy, String), Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Failure::Configuration(vec![format!("the policy {} cannot be read: {e}", path.display())]))?;
-    let policy = portcullis_rules::parse(&path.display().to_string(), &text)
-        .map_err(|faults| Failure::Configuration(faults.iter().map(ToString::to_string).collect()))?;
+    let text = text_of(path)?;
+    let policy = portcullis_rules::parse(&path.display().to_string(), &text).map_err(|faults| failure(&faults))?;
     Ok((policy, text))
+}
+
+/// The same of a policy that is to be put in force now. Warnings go to standard error.
+pub fn read_to_apply(path: &Path) -> Result<(Policy, String), Failure> {
+    let text = text_of(path)?;
+    let (policy, warnings) =
+        portcullis_rules::parse_to_apply(&path.display().to_string(), &text, wall_clock()).map_err(|faults| failure(&faults))?;
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+    Ok((policy, text))
+}
+
+fn text_of(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|e| Failure::Configuration(vec![format!("the policy {} cannot be read: {e}", path.display())]))
+}
+
+fn failure(faults: &[Fault]) -> Failure {
+    Failure::Configuration(faults.iter().map(ToString::to_string).collect())
 }
 
 /// Writes a policy to every partition of both logs, unless it is in force already. Says what it did.
 pub fn apply_file(config: &Config, file: &Path, author: &str) -> Result<String, Failure> {
-    let (policy, text) = read(file)?;
+    let (policy, text) = read_to_apply(file)?;
     let kafka = kafka_of(config);
     let topics = Topics::new(&config.topics.prefix);
     connect_check(&kafka, &[&topics.events, &topics.proposals], CONNECT_MAX)?;
@@ -194,13 +212,14 @@ fn signatures(file: &Path) -> anyhow::Result<Vec<String>> {
 pub fn run(command: PolicyCommand) -> Result<(), Failure> {
     match command {
         PolicyCommand::Check { file } => {
-            let (policy, _) = read(&file)?;
+            let (policy, _) = read_to_apply(&file)?;
             say!(
-                "{}: version {}, {} rules, {} playbooks, no fault; digest {}",
+                "{}: version {}, {} rules, {} playbooks, {} exceptions, no fault; digest {}",
                 file.display(),
                 policy.version,
                 policy.rules.list().len(),
                 policy.playbooks.len(),
+                policy.exceptions.len(),
                 policy.digest
             );
         }
@@ -235,7 +254,7 @@ pub fn run(command: PolicyCommand) -> Result<(), Failure> {
                 Some(file) => read(file)?,
                 None => (Policy::default_policy(), parse::DEFAULT_TEXT.to_owned()),
             };
-            say_on!("{}", if all { effective(&policy) } else { text });
+            say_on!("{}", if all { effective_at(&policy, wall_clock()) } else { text });
         }
     }
     Ok(())

@@ -36,7 +36,9 @@ fn leaves(policy: &Policy) -> BTreeMap<String, String> {
         above.retain(|(of, _)| *of < indent);
         let place = |name: &str| above.iter().map(|(_, n)| n.as_str()).chain([name]).collect::<Vec<_>>().join(".");
         if let Some(id) = line.strip_prefix("- id: ") {
-            order.push(id.to_owned());
+            if place("") == "playbooks." {
+                order.push(id.to_owned());
+            }
             above.push((indent, id.trim_matches('"').to_owned()));
         } else if let Some(item) = line.strip_prefix("- ") {
             let ladder = place("");
@@ -58,9 +60,10 @@ fn leaves(policy: &Policy) -> BTreeMap<String, String> {
     leaves
 }
 
-/// What `effective` explains of a value stands behind it.
+/// What `effective` explains of a value stands behind it, and behind its quotes.
 fn without_comment(line: &str) -> &str {
-    line.split_once(" # ").map_or(line, |(value, _)| value).trim_end()
+    let quoted = line.rfind('"').unwrap_or(0);
+    line[quoted..].find(" # ").map_or(line, |at| &line[..quoted + at]).trim_end()
 }
 
 #[cfg(test)]
@@ -86,6 +89,12 @@ mod tests {
         assert!(
             told.contains("signals.cadence_surge.by_class.agent.weight: ") && told.lines().all(|l| l.starts_with("signals.")),
             "{told}"
+        );
+        let exception = "signals: {}\nexceptions: [{ id: m, owner: o, reason: 'ticket # 1', expires: 2027-01-31, subject: { label: x }, signals: [scope], within: { asns: [1] } }]";
+        assert_eq!(
+            changed("signals: {}", exception),
+            "exceptions.m.expires: new, 2027-01-31\nexceptions.m.owner: new, \"o\"\nexceptions.m.reason: new, \"ticket # 1\"\n\
+             exceptions.m.signals: new, [\"scope\"]\nexceptions.m.subject: new, { label: \"x\" }\nexceptions.m.within: new, { asns: [1] }\n"
         );
         let told = changed("high: [{ action: throttle, revert_after: 1h }, open_case]", "high: [open_case]");
         let steps = "playbooks.shared-machine.high.1: { action: throttle, revert_after: 1h } -> open_case\nplaybooks.shared-machine.high.2: open_case -> gone\n";

@@ -32,7 +32,7 @@ pub fn load(path: &std::path::Path, no_environment: bool) -> Result<Config, Fail
 pub fn run(args: Args) -> Result<(), Failure> {
     let config = load(&args.config, args.no_environment)?;
     if let Some(policy) = &config.policy.file {
-        super::policy::read(policy)?;
+        super::policy::read_to_apply(policy)?;
     }
     say!("{} is valid", args.config.display());
     Ok(())

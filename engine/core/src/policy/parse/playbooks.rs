@@ -1,7 +1,7 @@
 //! Ladders of actions: whom they are for, what they ask, and whether every subject has one that makes sense for it.
 
 use super::settings::span;
-use super::{NAME_BYTES_MAX, action, class, when};
+use super::{KINDS, NAME_BYTES_MAX, action, class, kind, list_name, when};
 use crate::containment::Action;
 use crate::event::Class;
 use crate::policy::yaml::{At, Map};
@@ -13,9 +13,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const DEPENDENTS: [(&str, Dependents); 3] = [("some", Dependents::Some), ("none", Dependents::None), ("unknown", Dependents::Unknown)];
 const METHODS: [&str; 3] = ["reauthenticate", "mfa", "device_binding"];
-/// Kinds of subject that verdicts are about; a tenant has notices only.
-const KINDS: [Kind; 4] = [Kind::Identity, Kind::Source, Kind::Device, Kind::Card];
-const KIND_NAMES: [&str; 4] = ["identity", "source", "device", "card"];
 
 pub(super) fn read(map: &Map<'_>, policy: &mut Policy) {
     let Some(at) = map.need("playbooks") else { return };
@@ -117,8 +114,7 @@ fn read_match(at: &At<'_>, policy: &Policy) -> Option<Match> {
     }
     if let Some(at) = map.get("subject") {
         for at in at.list_or_one() {
-            let kind = at.word(&KIND_NAMES, |name| Kind::from_name(name).filter(|k| KINDS.contains(k)));
-            set(kind.map(|k| m.subject.insert(k)).is_some());
+            set(kind(&at).map(|k| m.subject.insert(k)).is_some());
         }
     }
     if let Some(at) = map.get("dependents") {
@@ -129,15 +125,8 @@ fn read_match(at: &At<'_>, policy: &Policy) -> Option<Match> {
         }
     }
     if let Some(at) = map.get("list") {
-        m.list = at.short_text(NAME_BYTES_MAX).map(str::to_owned);
+        m.list = list_name(&at, policy);
         set(m.list.is_some());
-        if let Some(name) = m.list.as_deref().filter(|name| !policy.lists.contains_key(*name)) {
-            if policy.lists.is_empty() {
-                at.fault_with(format!("there is no list {name:?}"), "add it under `lists`");
-            } else {
-                at.unknown_word(name, &policy.lists.keys().map(String::as_str).collect::<Vec<_>>());
-            }
-        }
     }
     for (key, slot) in [("label", &mut m.label), ("role", &mut m.role)] {
         if let Some(at) = map.get(key) {

@@ -1,7 +1,7 @@
 //! An analyst's own rules: what each weighs and says. Whether its predicate means anything is the planner's to say.
 
-use super::NAME_BYTES_MAX;
 use super::signals::{at_least, weight};
+use super::{NAME_BYTES_MAX, kind};
 use crate::policy::Policy;
 use crate::policy::yaml::{At, Map};
 use crate::rule::{Misread, Part, Planner, RULES_MAX, Rule, Rules, number_of};
@@ -16,7 +16,13 @@ const RULE_ID_BYTES_MAX: usize = 64;
 /// The most techniques or entries that one rule names.
 const IDENTIFIERS_MAX: usize = 16;
 
-const KIND_NAMES: [&str; 4] = ["identity", "source", "device", "card"];
+/// The ids that rules have in the text, those of rules with faults too.
+pub(super) fn written_ids<'a>(map: &Map<'a>) -> Vec<&'a str> {
+    let Some(at) = map.get("rules").filter(|at| at.is_list()) else { return Vec::new() };
+    let rules = at.list_or_one().into_iter().filter(|rule| rule.is_map()).filter_map(|rule| rule.map());
+    let ids = rules.filter_map(|rule| rule.entries().into_iter().find(|(key, _)| *key == "id").map(|(_, id)| id));
+    ids.filter(|id| !(id.is_null() || id.is_list() || id.is_map())).filter_map(|id| id.scalar()).collect()
+}
 
 /// A rule, and where it stands in the text.
 struct Written<'a> {
@@ -76,7 +82,7 @@ fn read_rule(at: At<'_>) -> Option<Written<'_>> {
         Some(family)
     });
     let on = match map.get("on") {
-        Some(at) => at.word(&KIND_NAMES, |w| Kind::from_name(w).filter(|k| *k != Kind::Tenant)),
+        Some(at) => kind(&at),
         None => Some(Kind::Identity),
     };
     let mode = map.get("mode").and_then(|at| at.word(Mode::NAMES, Mode::from_name)).unwrap_or(Mode::Enforce);

@@ -65,7 +65,12 @@ fn each_network(networks: &mut Networks) -> [(&'static str, &mut Vec<Cidr>); 4] 
 }
 
 fn cidr(at: &At<'_>) -> Option<Cidr> {
-    let cidr = at.parsed("a block of addresses such as 192.0.2.0/24", Cidr::parse)?;
+    block(at, "a block of addresses such as 192.0.2.0/24")
+}
+
+/// A block that does not hold every address; `wanted` says what may stand there.
+pub(super) fn block(at: &At<'_>, wanted: &str) -> Option<Cidr> {
+    let cidr = at.parsed(wanted, Cidr::parse)?;
     if cidr.to_string().ends_with("/0") {
         at.fault_with(format!("{cidr} holds every address"), "name the blocks that are meant");
         return None;
@@ -175,11 +180,7 @@ fn read_protected(map: &Map<'_>, policy: &mut Policy) {
             let named = each_network(&mut policy.networks).into_iter().find(|(name, _)| at.is_word(name)).map(|(_, blocks)| blocks.clone());
             let blocks = match named {
                 Some(blocks) => blocks,
-                None => at
-                    .parsed("own, partner, scanner, gateway or a block such as 192.0.2.0/24", Cidr::parse)
-                    .and_then(|_| cidr(&at))
-                    .into_iter()
-                    .collect(),
+                None => block(&at, "own, partner, scanner, gateway or a block such as 192.0.2.0/24").into_iter().collect(),
             };
             policy.protected.extend(blocks.into_iter().map(Protected::Network));
         }

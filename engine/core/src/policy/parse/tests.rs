@@ -3,7 +3,7 @@
 use super::*;
 use crate::containment::Action;
 use crate::event::EventType;
-use crate::policy::effective::effective;
+use crate::policy::effective::{effective, effective_at};
 use crate::policy::network::Cidr;
 use crate::policy::{Breaker, Budget, Dependents, Learning, Outcomes, Playbook, Protected, Release};
 use crate::signal;
@@ -338,14 +338,151 @@ fn what_is_wrong_is_said() {
 
 #[test]
 fn what_is_described_but_not_built_is_refused_by_name() {
-    for key in ["exceptions", "responders"] {
-        for value in ["[]", "{}", "x"] {
-            assert_eq!(
-                faults(&format!("{key}: {value}")),
-                format!("{key}: this version does not support it yet, take it out, it would have no effect\n")
-            );
-        }
+    for value in ["[]", "{}", "x"] {
+        let expected = "responders: this version does not support it yet, take it out, it would have no effect\n";
+        assert_eq!(faults(&format!("responders: {value}")), expected);
     }
+}
+
+/// An exception of this subject, these signals and bounds, after these lines.
+fn exception(lines: &str, subject: &str, signals: &str, within: &str) -> String {
+    format!(
+        "{lines}exceptions:\n  - {{ id: m, owner: o, reason: r, expires: 2027-01-31, subject: {subject}, signals: {signals}, within: {within} }}\n"
+    )
+}
+
+#[test]
+fn exceptions_are_read() {
+    let p = policy(
+        "lists: { t: [a] }\nexceptions:\n  - id: settlement-migration\n    owner: payments-platform@example.com\n    reason: \"batch job, ticket # PAY-1182\"\n    \
+         expires: 2027-01-31\n    subject: { label: eod-batch, list: t, class: service, identity: [a, b] }\n    signals: [cadence_surge, scope]\n    \
+         within: { networks: [10.20.0.0/16, corporate], routes: [\"/v1/settlements/*\"], hours: \"Mon-Fri 01:00-04:00 Europe/Zurich\", max_rate_per_minute: 900, countries: [NO], asns: [1], workloads: [w] }\n",
+    );
+    let [e] = p.exceptions.as_slice() else { panic!() };
+    assert_eq!((e.id.as_str(), e.owner.as_str()), ("settlement-migration", "payments-platform@example.com"));
+    assert_eq!((e.ends, e.last_day()), (Time::parse("2027-02-01T00:00:00Z").unwrap(), "2027-01-31".to_owned()));
+    assert_eq!(e.subject.identity, ["a".to_owned(), "b".to_owned()].into());
+    let numbers = |named: &dyn Fn(&signal::Signal) -> bool| signal::ALL.iter().filter(|s| named(s)).map(|s| u32::from(s.number)).collect();
+    let expected: BTreeSet<u32> = numbers(&|s| s.name == "cadence_surge" || s.family == Family::Scope);
+    assert_eq!(e.silences, expected);
+    let shown = effective(&p);
+    let again = parse("effective.yaml", &shown).unwrap_or_else(|f| panic!("{shown}\n{}", told(&f)));
+    assert_eq!(Policy { digest: p.digest.clone(), ..again }, p, "{shown}");
+    let at = |day: &str| effective_at(&p, Time::parse(&format!("{day}T13:00:00Z")).unwrap());
+    assert!(at("2027-01-20").contains("\n    expires: 2027-01-31 # 11 days left\n"));
+    assert!(at("2027-02-01").contains("\n    expires: 2027-01-31 # expired: it silences nothing\n"));
+}
+
+#[test]
+fn the_exception_in_the_default_policy_works_without_its_signs() {
+    let lines = DEFAULT_TEXT.lines().skip_while(|l| *l != "# exceptions:").take_while(|l| !l.is_empty());
+    let example: String = lines.map(|l| format!("{}\n", l.trim_start_matches("# ").trim_start_matches('#'))).collect();
+    assert_eq!(policy(&example).exceptions.len(), 1, "{example}");
+}
+
+#[test]
+fn what_is_wrong_with_an_exception_is_said() {
+    let subject = |s: &str| exception("", s, "[new_scope]", "{ asns: [1] }");
+    let signals = |s: &str| exception("", "{ class: service }", s, "{ asns: [1] }");
+    let within = |w: &str| exception("", "{ label: x }", "[new_scope]", w);
+    for (lines, expected) in [
+        (
+            "exceptions: [ { id: m } ]".to_owned(),
+            "exceptions[0].owner: is missing, it is required\nexceptions[0].reason: is missing, it is required\n\
+             exceptions[0].expires: is missing, it is required\nexceptions[0].subject: is missing, it is required\n\
+             exceptions[0].signals: is missing, it is required\nexceptions[0].within: is missing, it is required",
+        ),
+        (
+            subject("{}"),
+            "exceptions[0].subject: names nobody, name `identity`, `label`, `list`, `class` or `kind`; all that are named must hold",
+        ),
+        (
+            subject("{ kind: card, label: x }"),
+            "exceptions[0].subject: matches nothing: the other conditions are about identities, take `kind` out",
+        ),
+        (subject("{ kind: tenant }"), "exceptions[0].subject.kind: unknown value \"tenant\", known are identity, source, device, card"),
+        (subject("{ list: treasury }"), "exceptions[0].subject.list: there is no list \"treasury\", add it under `lists`"),
+        (
+            subject("{ lable: x }"),
+            "exceptions[0].subject: names nobody, name `identity`, `label`, `list`, `class` or `kind`; all that are named must hold\nexceptions[0].subject.lable: unknown key, did you mean \"label\"?",
+        ),
+        (subject("{ class: [servce] }"), "exceptions[0].subject.class[0]: unknown value \"servce\", did you mean \"service\"?"),
+        (signals("[new_scop]"), "exceptions[0].signals[0]: nothing is called \"new_scop\", did you mean \"new_scope\"?"),
+        (
+            signals("[something_else_entirely]"),
+            "exceptions[0].signals[0]: nothing is called \"something_else_entirely\", name a signal (`portcullis policy signals`), a family of them, or a rule of this policy",
+        ),
+        (signals("[]"), "exceptions[0].signals: names no signal, name those that are to be silent; an exception from everything is none"),
+        (
+            signals("[familiar]"),
+            "exceptions[0].signals[0]: familiar speaks for the subject, take it out, there is nothing in it to silence",
+        ),
+        (signals("protective"), "exceptions[0].signals: protective speaks for the subject, take it out, there is nothing in it to silence"),
+        (
+            signals("[impossible_travel]"),
+            "exceptions[0].signals[0]: impossible_travel never speaks of whom this exception is for, take it out",
+        ),
+        (
+            within("{}"),
+            "exceptions[0].within: bounds nothing, name networks, asns, countries, workloads, routes, hours or max_rate_per_minute: an exception without bounds is a blindfold",
+        ),
+        (
+            within("{ networks: [0.0.0.0/0, corporat] }"),
+            "exceptions[0].within.networks[0]: 0.0.0.0/0 holds every address, name the blocks that are meant\n\
+             exceptions[0].within.networks[1]: a block such as 192.0.2.0/24 or a kind of network (residential, mobile, hosting, vpn, proxy, tor, relay, corporate) is wanted here, found \"corporat\"",
+        ),
+        (
+            within("{ routes: ['*'], countries: [ch], workloads: [] }"),
+            "exceptions[0].within.routes[0]: fits every route, take it out, or write how they begin: \"/v1/settlements/*\"\n\
+             exceptions[0].within.countries[0]: a country such as CH (ISO 3166-1) is wanted here, found \"ch\"\n\
+             exceptions[0].within.workloads: is empty, so nothing keeps it, take it out, or name what it allows",
+        ),
+        (
+            within("{ hours: 'Mon 01:00-04:00 Europe/Zuerich', max_rate_per_minute: 0 }"),
+            "exceptions[0].within.hours: hours such as \"Mon-Fri 01:00-04:00 Europe/Zurich\" (an IANA zone, UTC if none) or [1, 2, 3] is wanted here, found \"Mon 01:00-04:00 Europe/Zuerich\"\n\
+             exceptions[0].within.max_rate_per_minute: 0 is out of bounds: between 1 and 1000000",
+        ),
+        (
+            exception("", "{ kind: card }", "[card_testing]", "{ max_rate_per_minute: 3 }"),
+            "exceptions[0].within.max_rate_per_minute: no rate is known of whom this exception is for, take it out; identities and sources have one",
+        ),
+        (
+            within("{ asns: [1] }").replace("2027-01-31", "2027-02-29"),
+            "exceptions[0].expires: a day such as 2027-01-31 is wanted here, found \"2027-02-29\"",
+        ),
+    ] {
+        assert_eq!(faults(&lines), format!("{expected}\n"), "{lines}");
+    }
+    let twice = within("{ asns: [1] }");
+    let twice = format!("{twice}{}", twice.trim_start_matches("exceptions:\n"));
+    assert_eq!(faults(&twice), "exceptions[1]: a second exception \"m\", the first is on line 4\n");
+}
+
+#[test]
+fn an_exception_ends_soon_enough_after_it_is_applied_and_no_clock_is_asked_later() {
+    let text = format!("version: t\nplaybooks: none\n{}", exception("", "{ label: x }", "[new_scope]", "{ asns: [1] }"));
+    let apply = |day: &str| match parse_to_apply("p.yaml", &text, &NoRules, Time::parse(&format!("{day}T23:00:00Z")).unwrap()) {
+        Ok((policy, warnings)) => {
+            assert_eq!(Ok(policy), parse("p.yaml", &text));
+            told(&warnings)
+        }
+        Err(faults) => format!("fault {}", told(&faults)),
+    };
+    let renew = "renew it or take it out; a standing job belongs into `expected` in the inventory";
+    for (day, expected) in [
+        (
+            "2026-11-01",
+            "fault p.yaml:4:44 exceptions[0].expires: is 91 days ahead, at most 90 are allowed, write 2027-01-30 or sooner; a standing job belongs into `expected` in the inventory\n".to_owned(),
+        ),
+        ("2026-11-02", String::new()),
+        ("2027-01-23", String::new()),
+        ("2027-01-24", format!("p.yaml:4:44 exceptions[0].expires: expires in 7 days, {renew}\n")),
+        ("2027-01-31", format!("p.yaml:4:44 exceptions[0].expires: expires today, {renew}\n")),
+        ("2027-02-01", format!("p.yaml:4:44 exceptions[0].expires: has expired: it silences nothing, {renew}\n")),
+    ] {
+        assert_eq!(apply(day), expected, "{day}");
+    }
+    assert!(parse("p.yaml", &text.replace("2027-01-31", "2999-01-31")).is_ok(), "what is in force is read at any time");
 }
 
 #[test]

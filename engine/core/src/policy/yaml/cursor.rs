@@ -42,6 +42,11 @@ impl<'a> At<'a> {
         self.faults.note(self.node.mark, &self.path, what.into(), Some(help.into()));
     }
 
+    /// Notes what is not wrong and not to be overlooked, and what to do about it.
+    pub fn warn_with(&self, what: impl Into<String>, help: impl Into<String>) {
+        self.faults.warn(self.node.mark, &self.path, what.into(), Some(help.into()));
+    }
+
     /// Nothing stands there (`key:` and no more, or `~`).
     pub fn is_null(&self) -> bool {
         matches!(self.node.value, Value::Null)

@@ -55,6 +55,8 @@ pub(super) struct Faults {
     /// Where values come from: the file first, then each variable that was laid over it.
     pub(super) sources: Vec<String>,
     list: RefCell<Vec<Fault>>,
+    /// What is not wrong, and not to be overlooked.
+    warnings: RefCell<Vec<Fault>>,
     untold: RefCell<usize>,
 }
 
@@ -69,8 +71,23 @@ impl Faults {
             *self.untold.borrow_mut() += 1;
             return;
         }
+        list.push(self.fault(mark, path, what, help));
+    }
+
+    pub(super) fn warn(&self, mark: Mark, path: &str, what: String, help: Option<String>) {
+        let mut warnings = self.warnings.borrow_mut();
+        if warnings.len() < FAULTS_MAX {
+            warnings.push(self.fault(mark, path, what, help));
+        }
+    }
+
+    fn fault(&self, mark: Mark, path: &str, what: String, help: Option<String>) -> Fault {
         let file = self.sources.get(usize::from(mark.source)).cloned().unwrap_or_default();
-        list.push(Fault { file, line: mark.line, column: mark.column, path: path.to_owned(), what, help });
+        Fault { file, line: mark.line, column: mark.column, path: path.to_owned(), what, help }
+    }
+
+    pub(super) fn into_warnings(self) -> Vec<Fault> {
+        self.warnings.into_inner()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -143,9 +143,14 @@ impl Document {
 
     /// Reads the document: `Ok` when nothing at all was wrong, else every fault in the order of the text.
     pub fn read<T>(self, read: impl FnOnce(At<'_>) -> Option<T>) -> Result<T, Vec<Fault>> {
+        self.read_warned(read).map(|(value, _)| value)
+    }
+
+    /// The same, with the warnings beside the value.
+    pub fn read_warned<T>(self, read: impl FnOnce(At<'_>) -> Option<T>) -> Result<(T, Vec<Fault>), Vec<Fault>> {
         let value = if self.broken { None } else { read(At::root(&self.root, &self.faults)) };
         match value {
-            Some(value) if self.faults.is_empty() => Ok(value),
+            Some(value) if self.faults.is_empty() => Ok((value, self.faults.into_warnings())),
             _ => {
                 if self.faults.is_empty() {
                     self.faults.note(self.root.mark, "", "cannot be read".to_owned(), None);
