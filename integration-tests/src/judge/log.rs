@@ -3,7 +3,10 @@
 use portcullis_connectors::kafka::{KafkaFault, Reader, Settings, Start, TopicPartition};
 use portcullis_core::record::Position;
 use portcullis_core::time::Time;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 #[derive(Clone)]
 pub struct Record {
@@ -52,6 +55,27 @@ pub fn read_all<const N: usize>(settings: &Settings, topics: [&str; N]) -> Resul
     Ok(logs)
 }
 
+/// How long a partition may take until its last transactions are decided: their markers come after the commit, later still through a broker
+/// that has just come back.
+const STABLE_MAX: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(100);
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// Waits until what a `read_committed` consumer sees reaches the partition's end. If it never does, what it sees is judged.
+fn until_stable(settings: &Settings, reader: &Reader, at: &TopicPartition) -> Result<(), KafkaFault> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", &settings.bootstrap_servers).set("isolation.level", "read_uncommitted").set("group.id", "judge");
+    let looked: BaseConsumer =
+        config.create().map_err(|_| KafkaFault::Misuse("no consumer can be made that sees what is not committed"))?;
+    let (began, mut equal) = (Instant::now(), 0);
+    while equal < 2 && began.elapsed() < STABLE_MAX {
+        let end = looked.fetch_watermarks(&at.topic, at.partition, ANSWER_MAX).map_or(-1, |(_, high)| high);
+        equal = if reader.watermarks(at)?.1 == end { equal + 1 } else { 0 };
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
 /// Reads all that is committed.
 ///
 /// # Errors
@@ -61,6 +85,7 @@ pub fn read(settings: &Settings, topic: &str) -> Result<Log, KafkaFault> {
     (0..reader.partitions(topic)?)
         .map(|partition| {
             let mut records = Vec::new();
+            until_stable(settings, &reader, &TopicPartition::new(topic, partition))?;
             reader.read(&TopicPartition::new(topic, partition), Start::Beginning, None, |record| {
                 records.push(Record {
                     offset: record.offset,
