@@ -10,8 +10,9 @@ import re
 import sys
 from pathlib import Path
 
-# The policy goes through the log (Job `-policy`); the other is written by `--role all` alone. One format so far.
-NOT_OURS = {"policy.file", "output.format"}
+# The policy goes through the log (Job `-policy`); the other is written by `--role all` alone. One format so far. A mapping of a custom format
+# is a file that `extraVolumes` bring, which is not there when the rendered configuration is validated.
+NOT_OURS = {"policy.file", "output.format", "ingest.inputs.mapping"}
 
 
 def keys_of_schema(node, path=""):
