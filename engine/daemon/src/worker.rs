@@ -19,6 +19,7 @@ use portcullis_state::StateFault;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// What differs between INGEST, SCORE and GATE.
@@ -83,6 +84,8 @@ const IDLE_WAIT: Duration = Duration::from_millis(200);
 /// After an abort, before the batch is tried again.
 const BACKOFF: Duration = Duration::from_millis(500);
 const COMMITTED_MAX: Duration = Duration::from_secs(10);
+/// How long a consumer may take to close.
+const LEAVE_MAX: Duration = Duration::from_secs(10);
 /// How often the group is asked whether it has partitions that nobody owns, and for how long.
 const ORPHANS_LOOK: Duration = Duration::from_secs(10);
 const ORPHANS_MAX: Duration = Duration::from_secs(1);
@@ -243,11 +246,33 @@ pub fn run<R: Role>(
 ) -> anyhow::Result<()> {
     let mut sink = Sink::open(settings, sink)?;
     let mut source = Source::open(settings, source)?;
+    let done = drive(&mut sink, &mut source, pace, &mut role, stop);
+    // Before the consumer: whoever gets the partitions next, beside us, opens their directories.
+    drop(role);
+    leave(source);
+    done
+}
+
+/// Closes the consumer on a thread of its own: librdkafka can wait for ever there for an answer of a part of itself that has ended already. One that does
+/// not end is left behind; the next of the same name takes its place in the group.
+fn leave(source: Source) {
+    let (tell, left) = mpsc::channel();
+    let closing = std::thread::Builder::new().name("leaving".to_owned()).spawn(move || {
+        drop(source);
+        let _whoever_waits = tell.send(());
+    });
+    if closing.is_ok() && left.recv_timeout(LEAVE_MAX).is_err() {
+        tracing::warn!("the consumer does not close within {LEAVE_MAX:?}, and is left behind");
+    }
+}
+
+/// The loop.
+fn drive<R: Role>(sink: &mut Sink, source: &mut Source, pace: Pace, role: &mut R, stop: &AtomicBool) -> anyhow::Result<()> {
     let (mut batch, mut outbox) = (Batch::new(), Outbox::default());
     let mut orphans = OrphanWatch::default();
     while !stop.load(Ordering::Relaxed) {
-        role.turn(&mut source)?;
-        if orphans.must_leave(&mut source) {
+        role.turn(source)?;
+        if orphans.must_leave(source) {
             let mine = source.started()?;
             role.release(&mine, false)?;
             return Err(LeavesTheGroup.into());
@@ -263,14 +288,14 @@ pub fn run<R: Role>(
         }
         if !received.assigned.is_empty() {
             tracing::info!(partitions = names(&received.assigned), "partitions assigned");
-            role.assign(&mut source, &received.assigned)?;
+            role.assign(source, &received.assigned)?;
         }
         if let Some(fault) = received.faults.first() {
             anyhow::bail!("{}: {} ({:?})", fault.at, fault.reason, fault.kind);
         }
         outbox.clear();
         if batch.is_empty() {
-            role.idle(&source, &mut outbox)?;
+            role.idle(source, &mut outbox)?;
             if outbox.is_empty() {
                 continue;
             }
@@ -282,7 +307,7 @@ pub fn run<R: Role>(
         let mut next = batch.next_offsets();
         next.append(&mut outbox.offsets);
         let began = Instant::now();
-        let published = publish(&mut sink, &source, &outbox, &next)?;
+        let published = publish(sink, source, &outbox, &next)?;
         telemetry::transaction(R::NAME, published, batch.len(), outbox.len(), began.elapsed());
         match published {
             Published::Yes => {
