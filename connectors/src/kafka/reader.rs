@@ -75,7 +75,7 @@ impl Reader {
     ///
     /// # Errors
     /// No leader within 10 s.
-    pub fn offset_at(&self, at: &TopicPartition, ms: i64) -> Result<i64, KafkaFault> {
+    fn offset_at(&self, at: &TopicPartition, ms: i64) -> Result<i64, KafkaFault> {
         let fault = |e: &rdkafka::error::KafkaError| KafkaFault::of(format!("looking for the first record of {at} since {ms}"), e);
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&at.topic, at.partition, Offset::Offset(ms)).map_err(|e| fault(&e))?;
@@ -84,6 +84,31 @@ impl Reader {
             Some(Offset::Offset(offset)) => Ok(offset),
             _ => self.watermarks(at).map(|(_, high)| high),
         }
+    }
+
+    /// Gives every committed record of a topic that is no older than `ms` (Unix milliseconds), one partition after the other, until it breaks.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_since(
+        &mut self,
+        topic: &Arc<str>,
+        ms: i64,
+        mut on_record: impl FnMut(RecordRef<'_>) -> ControlFlow<()>,
+    ) -> Result<(), KafkaFault> {
+        let mut flow = ControlFlow::Continue(());
+        for partition in 0..self.partitions(topic)? {
+            let at = TopicPartition::new(Arc::clone(topic), partition);
+            let from = self.offset_at(&at, ms)?;
+            self.read(&at, Start::At(from), None, |record| {
+                flow = on_record(record);
+                flow
+            })?;
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Gives every committed record of `from..to` to `on_record`, in log order, until it breaks. `to` is at most the end of the log as it

@@ -20,6 +20,7 @@ mod topics;
 mod validate;
 
 use clap::{Parser, Subcommand};
+use portcullis_core::time::Span;
 use std::fmt;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -85,6 +86,11 @@ enum Command {
     /// Make the key that signs containment requests, or print its public half.
     #[command(subcommand)]
     Gate(gate::GateCommand),
+}
+
+/// A duration on the command line.
+fn span(text: &str) -> Result<Span, String> {
+    Span::parse(text).ok_or_else(|| "a duration such as 7d, 12h or 30m is wanted".to_owned())
 }
 
 /// Why a command ended, and with which exit status (sysexits.h).

@@ -1,13 +1,12 @@
 //! What waits for a person, and what could be taken back: read out of the decisions that the gate published.
 
 use crate::roles::Topics;
-use portcullis_connectors::kafka::{Reader, Start, TopicPartition};
+use portcullis_connectors::kafka::Reader;
 use portcullis_core::containment::{Action, ContainmentDecision, DecisionEnd};
 use portcullis_core::time::Time;
 use portcullis_schemas::{Encoding, decode_decision};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 /// Decisions that were published since then, those of one subject in order.
 ///
@@ -15,19 +14,15 @@ use std::sync::Arc;
 /// When the topic cannot be read.
 pub fn decisions(reader: &mut Reader, topics: &Topics, encoding: Encoding, since: Time) -> anyhow::Result<Vec<ContainmentDecision>> {
     let mut found = Vec::new();
-    for partition in 0..reader.partitions(&topics.verdicts)? {
-        let at = TopicPartition::new(Arc::clone(&topics.verdicts), partition);
-        let from = reader.offset_at(&at, since.0)?;
-        reader.read(&at, Start::At(from), None, |record| {
-            if record.header("type") == Some(b"containment-decision") {
-                match record.value.map(|value| decode_decision(value, encoding)) {
-                    Some(Ok(decision)) => found.push(decision),
-                    _ => tracing::warn!(partition, offset = record.offset, "a decision that cannot be read is passed over"),
-                }
+    reader.read_since(&topics.verdicts, since.0, |record| {
+        if record.header("type") == Some(b"containment-decision") {
+            match record.value.map(|value| decode_decision(value, encoding)) {
+                Some(Ok(decision)) => found.push(decision),
+                _ => tracing::warn!(partition = record.partition, offset = record.offset, "a decision that cannot be read is passed over"),
             }
-            ControlFlow::Continue(())
-        })?;
-    }
+        }
+        ControlFlow::Continue(())
+    })?;
     Ok(found)
 }
 

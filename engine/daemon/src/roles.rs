@@ -11,7 +11,6 @@ mod tables;
 mod takeover;
 
 pub use log_role::{AT, Borrowed, Decides, Nth, Place, decide, wall_clock};
-pub use score::tenant_key;
 pub use takeover::Turnstile;
 
 use portcullis_connectors::kafka::topics::Names;

@@ -107,7 +107,7 @@ pub struct Touched {
     pub waiting: Vec<String>,
 }
 
-/// The key of a tenant's value: that of its subject.
+/// The key of a tenant's value, and of its records in the gate's log: that of its subject.
 pub fn tenant_key(tenant: &str) -> Vec<u8> {
     SubjectRef { kind: Kind::Tenant, tenant, id: tenant }.key()
 }

@@ -3,7 +3,7 @@
 use super::head::{HEAD_RECORD, HEAD_TYPE, Head};
 use super::{Decider, Evidence, Fault, Linked, Published, SignedEnd, unsigned};
 use crate::roles::{AT, Nth, Topics};
-use portcullis_connectors::kafka::{Reader, Start, TopicPartition};
+use portcullis_connectors::kafka::Reader;
 use portcullis_core::containment::{ContainmentRequest, SecurityEvent};
 use portcullis_core::record::{Control, GateRecord, Output};
 use portcullis_core::signature::{self, Signatory, public_key};
@@ -12,7 +12,6 @@ use portcullis_schemas::{Encoding, decode_answer, decode_decision, decode_fact, 
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 
 /// A record as it stands in a topic.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,33 +47,29 @@ pub fn read(
 ) -> anyhow::Result<()> {
     let audited = [&topics.journal, &topics.gate_journal, &topics.proposals, &topics.verdicts];
     for topic in audited.into_iter().chain(events.then_some(&topics.events)) {
-        for partition in 0..reader.partitions(topic)? {
-            let at = TopicPartition::new(Arc::clone(topic), partition);
-            let from = reader.offset_at(&at, since.0)?;
-            let mut failed = None;
-            reader.read(&at, Start::At(from), None, |record| {
-                let header = |name| record.header(name).map(|value| String::from_utf8_lossy(value).into_owned());
-                let done = each(Record {
-                    topic: topic.to_string(),
-                    partition,
-                    offset: record.offset,
-                    appended_at: Time(record.timestamp.ms().unwrap_or(0)),
-                    key: record.key.unwrap_or_default().to_vec(),
-                    kind: header("type"),
-                    at: header(AT),
-                    value: record.value.unwrap_or_default().to_vec(),
-                });
-                match done {
-                    Ok(()) => ControlFlow::Continue(()),
-                    Err(error) => {
-                        failed = Some(error);
-                        ControlFlow::Break(())
-                    }
+        let mut failed = None;
+        reader.read_since(topic, since.0, |record| {
+            let header = |name| record.header(name).map(|value| String::from_utf8_lossy(value).into_owned());
+            let done = each(Record {
+                topic: topic.to_string(),
+                partition: record.partition,
+                offset: record.offset,
+                appended_at: Time(record.timestamp.ms().unwrap_or(0)),
+                key: record.key.unwrap_or_default().to_vec(),
+                kind: header("type"),
+                at: header(AT),
+                value: record.value.unwrap_or_default().to_vec(),
+            });
+            match done {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failed = Some(error);
+                    ControlFlow::Break(())
                 }
-            })?;
-            if let Some(error) = failed {
-                return Err(error);
             }
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
         }
     }
     Ok(())

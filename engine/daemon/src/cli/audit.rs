@@ -1,7 +1,7 @@
 //! `portcullis audit`: whether what was published is what was decided.
 
-use super::Failure;
 use super::run::{CONNECT_MAX, encoding_of, kafka_of};
+use super::{Failure, span};
 use crate::audit::collect::{Collector, keys_of, read};
 use crate::audit::file::{About, Export, collect};
 use crate::audit::{Findings, verify};
@@ -56,15 +56,13 @@ pub struct Range {
     #[arg(long)]
     no_environment: bool,
     /// How far back; without it, everything that the topics hold.
-    #[arg(long, value_name = "SPAN")]
-    since: Option<String>,
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    since: Option<Span>,
 }
 
 impl Range {
-    fn since(&self) -> Result<Time, Failure> {
-        let Some(text) = &self.since else { return Ok(Time(0)) };
-        let back = Span::parse(text).ok_or_else(|| Failure::Usage(format!("--since {text:?}: a duration such as 7d or 12h is wanted")))?;
-        Ok(wall_clock().plus(-back.0))
+    fn since(&self) -> Time {
+        self.since.map_or(Time(0), |back| wall_clock().plus(-back.0))
     }
 
     fn open(&self, config: &Path) -> Result<(config::Config, Topics, Reader), Failure> {
@@ -87,7 +85,7 @@ pub fn run(command: AuditCommand) -> Result<(), Failure> {
                 (None, Some(config)) => {
                     let (config, topics, mut reader) = range.open(config)?;
                     let mut collector = Collector::new(&config.topics.prefix, encoding_of(&config), &keys);
-                    read(&mut reader, &topics, range.since()?, false, |record| {
+                    read(&mut reader, &topics, range.since(), false, |record| {
                         collector.take(record);
                         Ok(())
                     })?;
@@ -100,7 +98,7 @@ pub fn run(command: AuditCommand) -> Result<(), Failure> {
             let (config, topics, mut reader) = range.open(&config)?;
             let key = key.as_ref().or(config.gate.signing_key_file.as_ref());
             let signer = key.map(|key| Signer::open(key, "", "")).transpose()?;
-            let since = range.since()?;
+            let since = range.since();
             let about = About {
                 audit: 1,
                 prefix: config.topics.prefix.clone(),

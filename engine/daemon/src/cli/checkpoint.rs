@@ -26,12 +26,8 @@ pub enum CheckpointCommand {
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The configuration.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Leave PORTCULLIS_... environment variables out.
-    #[arg(long)]
-    no_environment: bool,
+    #[command(flatten)]
+    given: super::validate::Args,
     /// Whose state.
     #[arg(long, value_enum, default_value_t = Owner::Score)]
     role: Owner,
@@ -68,10 +64,12 @@ pub fn run(command: CheckpointCommand) -> Result<(), Failure> {
 
 /// The store, and the partitions that are meant.
 fn open(args: &Args) -> Result<(Config, Checkpoints, Vec<PartitionIdentity>), Failure> {
-    let config = super::validate::load(&args.config, args.no_environment)?;
+    let config = args.given.load()?;
     let Some(checkpoints) = &config.state.checkpoints else {
-        let missing =
-            format!("{}: state.checkpoints: is missing: write `checkpoints: {{ url: \"s3://bucket/prefix\" }}`", args.config.display());
+        let missing = format!(
+            "{}: state.checkpoints: is missing: write `checkpoints: {{ url: \"s3://bucket/prefix\" }}`",
+            args.given.config.display()
+        );
         return Err(Failure::Configuration(vec![missing]));
     };
     let store = checkpoints_of(checkpoints)?;

@@ -4,17 +4,18 @@
 
 mod shown;
 
-use super::Failure;
 use super::run::{CONNECT_MAX, encoding_of, kafka_of};
+use super::{Failure, span};
 use crate::config::Config;
 use crate::jws::Signer;
 use crate::questions::{decisions, open, waiting};
-use crate::roles::{Topics, tenant_key, wall_clock};
+use crate::roles::{Topics, wall_clock};
 use crate::say::{harmless, say, say_on};
 use anyhow::Context;
 use portcullis_connectors::kafka::{Reader, Sink, SinkSettings, Start, TopicPartition, connect_check};
 use portcullis_core::containment::{Action, AnswerEnd, ContainmentAnswer, ContainmentDecision};
 use portcullis_core::event::Class;
+use portcullis_core::gate::state::tenant_key;
 use portcullis_core::gate::{Claims, Verb};
 use portcullis_core::record::{Answer, Control, GateRecord};
 use portcullis_core::time::{Span, Time};
@@ -75,8 +76,8 @@ pub enum ContainCommand {
         #[command(flatten)]
         args: Args,
         /// From now on, such as 4h.
-        #[arg(long, value_name = "SPAN")]
-        lasts: Option<String>,
+        #[arg(long, value_name = "SPAN", value_parser = span)]
+        lasts: Option<Span>,
     },
     /// Take back what was sent, by the ids of its requests.
     Release(Args),
@@ -89,8 +90,8 @@ pub enum ContainCommand {
         #[arg(long, value_name = "TENANT")]
         tenant: Vec<String>,
         /// At most 7d.
-        #[arg(long, value_name = "SPAN", default_value = "4h")]
-        lasts: String,
+        #[arg(long, value_name = "SPAN", default_value = "4h", value_parser = span)]
+        lasts: Span,
     },
     /// End a pause, and close the breaker: what was held is judged again.
     Resume {
@@ -105,15 +106,11 @@ pub enum ContainCommand {
 
 #[derive(clap::Args)]
 pub struct Place {
-    /// The service's configuration.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Leave PORTCULLIS_... environment variables out.
-    #[arg(long)]
-    no_environment: bool,
+    #[command(flatten)]
+    given: super::validate::Args,
     /// How far back to look.
-    #[arg(long, value_name = "SPAN", default_value = "7d")]
-    since: String,
+    #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = span)]
+    since: Span,
 }
 
 /// Whose word it is.
@@ -188,13 +185,12 @@ struct Desk {
 
 impl Desk {
     fn open(place: &Place) -> Result<Desk, Failure> {
-        let back = span("--since", &place.since)?;
-        let config = super::validate::load(&place.config, place.no_environment)?;
+        let config = place.given.load()?;
         let topics = Topics::new(&config.topics.prefix);
         let kafka = kafka_of(&config);
         connect_check(&kafka, &[&topics.proposals, &topics.verdicts], CONNECT_MAX)?;
         let reader = Reader::open(&kafka)?;
-        Ok(Desk { since: wall_clock().plus(-back.0), config, topics, reader })
+        Ok(Desk { since: wall_clock().plus(-place.since.0), config, topics, reader })
     }
 
     fn decisions(&mut self) -> anyhow::Result<Vec<ContainmentDecision>> {
@@ -222,21 +218,11 @@ pub fn run(command: ContainCommand) -> Result<(), Failure> {
         ContainCommand::Show { place, id } => show(&place, &id),
         ContainCommand::Approve(args) => answer(args, Verb::Approve, None),
         ContainCommand::Reject(args) => answer(args, Verb::Reject, None),
-        ContainCommand::Extend { args, lasts } => {
-            let lasts = lasts.map(|text| span("--lasts", &text)).transpose()?;
-            answer(args, Verb::Extend, lasts)
-        }
+        ContainCommand::Extend { args, lasts } => answer(args, Verb::Extend, lasts),
         ContainCommand::Release(args) => answer(args, Verb::Release, None),
-        ContainCommand::Pause { place, person, tenant, lasts } => {
-            let lasts = span("--lasts", &lasts)?;
-            everything(&place, &person, tenant, Verb::Pause, Some(lasts))
-        }
+        ContainCommand::Pause { place, person, tenant, lasts } => everything(&place, &person, tenant, Verb::Pause, Some(lasts)),
         ContainCommand::Resume { place, person, tenant } => everything(&place, &person, tenant, Verb::Resume, None),
     }
-}
-
-fn span(what: &str, text: &str) -> Result<Span, Failure> {
-    Span::parse(text).ok_or_else(|| Failure::Usage(format!("{what} {text:?}: a duration such as 7d, 12h or 30m is wanted")))
 }
 
 fn show(place: &Place, id: &str) -> Result<(), Failure> {
@@ -246,18 +232,13 @@ fn show(place: &Place, id: &str) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("{id}: no decision on it in the last {}", place.since)));
     };
     let (wanted, mut proposal) = (last.proposal.clone(), None);
-    let log = Arc::clone(&desk.topics.proposals);
-    for partition in 0..desk.reader.partitions(&log)? {
-        let at = TopicPartition::new(Arc::clone(&log), partition);
-        let from = desk.reader.offset_at(&at, desk.since.0)?;
-        desk.reader.read(&at, Start::At(from), None, |record| match record.value.map(decode_gate_record) {
-            Some(Ok(GateRecord::Proposal(p))) if p.id == wanted => {
-                proposal = Some(p);
-                ControlFlow::Break(())
-            }
-            _ => ControlFlow::Continue(()),
-        })?;
-    }
+    desk.reader.read_since(&desk.topics.proposals, desk.since.0, |record| match record.value.map(decode_gate_record) {
+        Some(Ok(GateRecord::Proposal(p))) if p.id == wanted => {
+            proposal = Some(p);
+            ControlFlow::Break(())
+        }
+        _ => ControlFlow::Continue(()),
+    })?;
     say_on!("{}", shown::one(&all, proposal.as_deref()));
     Ok(())
 }
@@ -307,17 +288,12 @@ fn everything(place: &Place, person: &Person, tenants: Vec<String>, verb: Verb, 
 impl Desk {
     fn tenants(&mut self) -> anyhow::Result<BTreeSet<String>> {
         let mut tenants = BTreeSet::new();
-        let log = Arc::clone(&self.topics.proposals);
-        for partition in 0..self.reader.partitions(&log)? {
-            let at = TopicPartition::new(Arc::clone(&log), partition);
-            let from = self.reader.offset_at(&at, self.since.0)?;
-            self.reader.read(&at, Start::At(from), None, |record| {
-                if let Some(Ok(read)) = record.value.map(decode_gate_record) {
-                    tenants.extend(portcullis_core::gate::tenant_of(&read).map(str::to_owned));
-                }
-                ControlFlow::Continue(())
-            })?;
-        }
+        self.reader.read_since(&self.topics.proposals, self.since.0, |record| {
+            if let Some(Ok(read)) = record.value.map(decode_gate_record) {
+                tenants.extend(portcullis_core::gate::tenant_of(&read).map(str::to_owned));
+            }
+            ControlFlow::Continue(())
+        })?;
         Ok(tenants)
     }
 

@@ -1,17 +1,16 @@
 //! `portcullis dead-letter`: what could not be read, and reading it again once the reason is mended.
 
-use super::Failure;
 use super::run::{CONNECT_MAX, kafka_of};
+use super::{Failure, span};
 use crate::live::fit;
 use crate::roles::dead_letter::ERRORS;
 use crate::roles::{Topics, wall_clock};
 use crate::say::{harmless, say};
 use anyhow::Context;
-use portcullis_connectors::kafka::{Reader, RecordRef, Sink, SinkSettings, Start, TopicPartition, connect_check};
+use portcullis_connectors::kafka::{Reader, RecordRef, Sink, SinkSettings, connect_check};
 use portcullis_core::time::{Span, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Which dead letter a record of the retry topic is.
@@ -43,15 +42,11 @@ pub enum DeadLetterCommand {
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The service's configuration.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Leave PORTCULLIS_... environment variables out.
-    #[arg(long)]
-    no_environment: bool,
+    #[command(flatten)]
+    given: super::validate::Args,
     /// How far back.
-    #[arg(long, value_name = "SPAN", default_value = "30d")]
-    since: String,
+    #[arg(long, value_name = "SPAN", default_value = "30d", value_parser = span)]
+    since: Span,
     /// Only of this input.
     #[arg(long, value_name = "TOPIC")]
     input: Option<String>,
@@ -105,25 +100,19 @@ struct Desk {
 
 impl Desk {
     fn open(args: &Args) -> Result<Desk, Failure> {
-        let back =
-            Span::parse(&args.since).ok_or_else(|| Failure::Usage(format!("--since {:?}: a duration such as 7d is wanted", args.since)))?;
-        let config = super::validate::load(&args.config, args.no_environment)?;
+        let config = args.given.load()?;
         let topics = Topics::new(&config.topics.prefix);
         let kafka = kafka_of(&config);
         connect_check(&kafka, &[&topics.dead_letter, &topics.retry], CONNECT_MAX)?;
         let reader = Reader::open(&kafka)?;
-        Ok(Desk { since: wall_clock().plus(-back.0), prefix: config.topics.prefix, topics, reader, kafka })
+        Ok(Desk { since: wall_clock().plus(-args.since.0), prefix: config.topics.prefix, topics, reader, kafka })
     }
 
     fn read(&mut self, topic: &Arc<str>, mut each: impl FnMut(RecordRef<'_>)) -> anyhow::Result<()> {
-        for partition in 0..self.reader.partitions(topic)? {
-            let at = TopicPartition::new(Arc::clone(topic), partition);
-            let from = self.reader.offset_at(&at, self.since.0)?;
-            self.reader.read(&at, Start::At(from), None, |record| {
-                each(record);
-                ControlFlow::Continue(())
-            })?;
-        }
+        self.reader.read_since(topic, self.since.0, |record| {
+            each(record);
+            ControlFlow::Continue(())
+        })?;
         Ok(())
     }
 

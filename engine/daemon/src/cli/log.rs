@@ -30,12 +30,8 @@ pub enum LogCommand {
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The configuration.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Leave PORTCULLIS_... environment variables out.
-    #[arg(long)]
-    no_environment: bool,
+    #[command(flatten)]
+    given: super::validate::Args,
     /// The file to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -52,7 +48,7 @@ enum Which {
 
 pub fn run(command: LogCommand) -> Result<(), Failure> {
     let LogCommand::Export(args) = command;
-    let config = super::validate::load(&args.config, args.no_environment)?;
+    let config = args.given.load()?;
     let stop = stop_on_signal()?;
     let topics = Topics::new(&config.topics.prefix);
     let kafka = kafka_of(&config);

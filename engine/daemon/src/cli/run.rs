@@ -22,19 +22,15 @@ use portcullis_connectors::kafka::{Settings, SinkSettings, SourceSettings, conne
 use portcullis_schemas::Encoding;
 use portcullis_state::{Shared, StateOptions};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The configuration.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Leave PORTCULLIS_... environment variables out.
-    #[arg(long)]
-    no_environment: bool,
+    #[command(flatten)]
+    given: super::validate::Args,
     /// What this process does.
     #[arg(long, value_enum, default_value_t = RoleName::All)]
     role: RoleName,
@@ -84,14 +80,14 @@ pub fn plan_of(config: &Config) -> Vec<topics::Topic> {
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let config = super::validate::load(&args.config, args.no_environment)?;
+    let config = args.given.load()?;
     let signer = match (args.role.includes(RoleName::Gate), &config.gate.signing_key_file) {
         (false, _) => None,
         (true, Some(path)) => Some(Signer::open(path, &config.gate.issuer, &config.gate.audience)?),
         (true, None) => {
             return Err(Failure::Configuration(vec![format!(
                 "{}: gate.signing_key_file: the gate signs its requests and needs a key; make one with `portcullis gate keygen --out gate.key`",
-                args.config.display()
+                args.given.config.display()
             )]));
         }
     };

@@ -2,9 +2,9 @@
 
 use super::Failure;
 use super::run::{kafka_of, plan_of};
+use super::validate::Args;
 use crate::say::say;
 use portcullis_connectors::kafka::topics::{self, Owner};
-use std::path::PathBuf;
 
 #[derive(clap::Subcommand)]
 pub enum TopicsCommand {
@@ -14,20 +14,10 @@ pub enum TopicsCommand {
     Apply(Args),
 }
 
-#[derive(clap::Args)]
-pub struct Args {
-    /// The configuration.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Leave PORTCULLIS_... environment variables out.
-    #[arg(long)]
-    no_environment: bool,
-}
-
 pub fn run(command: TopicsCommand) -> Result<(), Failure> {
     match command {
         TopicsCommand::Plan(args) => {
-            let config = super::validate::load(&args.config, args.no_environment)?;
+            let config = args.load()?;
             for topic in plan_of(&config) {
                 say!("{}: {}", topic.name, topic.purpose);
                 if topic.owner == Owner::Others {
@@ -43,7 +33,7 @@ pub fn run(command: TopicsCommand) -> Result<(), Failure> {
             say!("On every broker, so that a crash delays readers by a second and not by ten: {}", topics::BROKER_ADVICE);
         }
         TopicsCommand::Apply(args) => {
-            let config = super::validate::load(&args.config, args.no_environment)?;
+            let config = args.load()?;
             let applied = topics::apply(&kafka_of(&config), &plan_of(&config))?;
             match applied.created.is_empty() {
                 true => say!("every topic of ours is there"),

@@ -5,14 +5,22 @@ use crate::config::{self, Config};
 use crate::say::{say, say_on};
 use std::path::PathBuf;
 
+/// Which configuration: what every command that has one takes.
 #[derive(clap::Args)]
 pub struct Args {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    pub config: PathBuf,
     /// Leave PORTCULLIS_... environment variables out.
     #[arg(long)]
     no_environment: bool,
+}
+
+impl Args {
+    /// Reads it, with the environment over it.
+    pub fn load(&self) -> Result<Config, Failure> {
+        load(&self.config, self.no_environment)
+    }
 }
 
 #[derive(clap::Subcommand)]
@@ -30,7 +38,7 @@ pub fn load(path: &std::path::Path, no_environment: bool) -> Result<Config, Fail
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    let config = load(&args.config, args.no_environment)?;
+    let config = args.load()?;
     if let Some(policy) = &config.policy.file {
         super::policy::read_to_apply(policy)?;
     }
@@ -41,7 +49,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
 pub fn config(command: ConfigCommand) -> Result<(), Failure> {
     match command {
         ConfigCommand::Schema => say!("{}", serde_json::to_string_pretty(&config::schema())?),
-        ConfigCommand::Show(args) => say_on!("{}", load(&args.config, args.no_environment)?.effective()),
+        ConfigCommand::Show(args) => say_on!("{}", args.load()?.effective()),
     }
     Ok(())
 }

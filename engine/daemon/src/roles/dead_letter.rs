@@ -13,15 +13,22 @@ const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 /// Begins the name of every header that says what was wrong with a record and where it came from.
 pub const ERRORS: &str = "__portcullis.errors.";
 
-/// Key and value untouched; the headers say what was wrong and where it came from.
-pub fn dead_letter(topics: &Topics, input: &str, record: RecordRef<'_>, index: u32, fault: &Fault, outbox: &mut Outbox) {
+/// Key and value untouched; the headers say what was wrong and where it came from. `first`: of one that was replayed, the place where it was
+/// first read. What any other record says of that itself is not believed.
+pub fn dead_letter(
+    topics: &Topics,
+    input: &str,
+    record: RecordRef<'_>,
+    first: Option<&Retried>,
+    index: u32,
+    fault: &Fault,
+    outbox: &mut Outbox,
+) {
     outbox.push_raw(&topics.dead_letter, record.key, record.value);
     for (name, value) in record.headers().filter(|(name, _)| !name.starts_with(ERRORS)) {
         outbox.header(name, value.unwrap_or_default());
     }
-    // One that was replayed names the place where it was first read.
-    let first = Retried::of(record);
-    let (partition, offset) = first.as_ref().map_or((record.partition, record.offset), |r| (r.partition, r.offset));
+    let (partition, offset) = first.map_or((record.partition, record.offset), |r| (r.partition, r.offset));
     let attempt = first.map_or(1, |r| r.attempt);
     for (name, value) in [
         ("exception", fault.path.as_str()),

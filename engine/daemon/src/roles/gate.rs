@@ -2,7 +2,7 @@
 
 use super::Topics;
 use super::log_role::{AT, Borrowed, Decides, Partitions, Place};
-use super::score::{subject_key, tenant_key};
+use super::score::subject_key;
 use crate::audit::head::Heads;
 use crate::jws::Signer;
 use crate::partition::GatePartition;
@@ -11,6 +11,7 @@ use crate::worker::{Outbox, Role};
 use portcullis_connectors::kafka::{Batch, Settings, Source, TopicPartition};
 use portcullis_core::batch::Counts;
 use portcullis_core::gate::GateState;
+use portcullis_core::gate::state::tenant_key;
 use portcullis_core::record::{Control, GateRecord, Output, Position, Tick};
 use portcullis_core::time::Time;
 use portcullis_schemas::{Encoding, decode_gate_record, encode_output, output_type};

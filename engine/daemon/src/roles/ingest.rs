@@ -2,7 +2,6 @@
 
 use super::Topics;
 use super::dead_letter::{Complaints, Retried, dead_letter};
-use super::score::tenant_key;
 use super::tables::{Changed, Tables, Which};
 use crate::ingest::{Ingest, Ingested};
 use crate::reputation::Change;
@@ -14,6 +13,7 @@ use portcullis_connectors::formats::{Fault, Format, Input};
 use portcullis_connectors::kafka::{Batch, Reader, RecordRef, Settings, Source, Start, TopicPartition};
 use portcullis_core::event::{Event, EventType, Origin};
 use portcullis_core::fanout::subjects;
+use portcullis_core::gate::state::tenant_key;
 use portcullis_core::record::EventRecord;
 use portcullis_core::subject::{Kind, SubjectRef};
 use portcullis_core::text::Text;
@@ -210,18 +210,19 @@ impl Role for IngestRole {
             let input_name: Arc<str> = Arc::clone(&records.at().topic);
             let (mut events, mut ignored, mut dead_letters) = (0, 0, 0);
             for record in records.records() {
-                let (topic, only) = match of_topic {
+                let (topic, first) = match of_topic {
                     Some(topic) => (topic, None),
                     None => match retried(&settings.inputs, record) {
-                        Ok((topic, index)) => (topic, Some(index)),
+                        Ok((topic, first)) => (topic, Some(first)),
                         Err(fault) => {
                             dead_letters += 1;
                             complaints.add(&input_name, &fault);
-                            dead_letter(&settings.topics, &input_name, record, 0, &fault, outbox);
+                            dead_letter(&settings.topics, &input_name, record, None, 0, &fault, outbox);
                             continue;
                         }
                     },
                 };
+                let only = first.as_ref().map(|first| first.index);
                 let origin = Origin {
                     cluster: Text::borrowed(&settings.cluster),
                     topic: Text::borrowed(&input_name),
@@ -241,7 +242,7 @@ impl Role for IngestRole {
                     Ingested::DeadLetter { index, fault } => {
                         dead_letters += 1;
                         complaints.add(&topic.input.name, &fault);
-                        dead_letter(&settings.topics, &topic.input.name, record, index, &fault, outbox);
+                        dead_letter(&settings.topics, &topic.input.name, record, first.as_ref(), index, &fault, outbox);
                     }
                 });
             }
@@ -272,15 +273,15 @@ impl Role for IngestRole {
     }
 }
 
-/// The input that a record of the retry topic came by, and which of its events is meant.
-fn retried<'i>(inputs: &'i [InputTopic], record: RecordRef<'_>) -> Result<(&'i InputTopic, u32), Fault> {
+/// The input that a record of the retry topic came by, and where it was first read.
+fn retried<'i>(inputs: &'i [InputTopic], record: RecordRef<'_>) -> Result<(&'i InputTopic, Retried), Fault> {
     let wrong = |what: String| Fault { path: "headers".to_owned(), what };
     let retried = Retried::of(record).ok_or_else(|| {
         wrong("a record of the retry topic that does not say where it came from: use `portcullis dead-letter replay`".to_owned())
     })?;
     let input = inputs.iter().find(|i| i.input.name == retried.input);
     let input = input.ok_or_else(|| wrong(format!("it came by the input {}, which is not configured", retried.input)))?;
-    Ok((input, retried.index))
+    Ok((input, retried))
 }
 
 /// Buffers kept between events.

@@ -8,6 +8,7 @@ use crate::telemetry::{Counted, Tally};
 use crate::worker::{Outbox, Role};
 use portcullis_connectors::kafka::{Batch, Settings, Source, TopicPartition};
 use portcullis_core::batch::Counts;
+use portcullis_core::gate::state::tenant_key;
 use portcullis_core::profile::Profile;
 use portcullis_core::record::{Control, EventRecord, Output, Tick};
 use portcullis_core::subject::{Kind, SubjectRef};
@@ -185,9 +186,4 @@ fn write_standing(topics: &Topics, key: &[u8], verdict: &Verdict, outbox: &mut O
 /// The key of a subject whose kind is a word.
 pub fn subject_key(kind: &str, tenant: &str, id: &str) -> Vec<u8> {
     SubjectRef { kind: Kind::from_name(kind).unwrap_or(Kind::Tenant), tenant, id }.key()
-}
-
-/// The key of the proposals log.
-pub fn tenant_key(tenant: &str) -> Vec<u8> {
-    SubjectRef { kind: Kind::Tenant, tenant, id: tenant }.key()
 }
