@@ -114,8 +114,10 @@ impl<'p> Engine<'p> {
             if !matches!(decision.end, DecisionEnd::Sent | DecisionEnd::WouldSend) {
                 continue;
             }
+            // Nobody reports an outcome here: what the gate asks for on its own for want of one (once more, longer, a case) is no mistake.
+            let Some(class) = self.proposed.remove(&decision.proposal) else { continue };
             containments.push(Containment {
-                class: self.proposed.get(&decision.proposal).copied().flatten(),
+                class,
                 tenant: decision.tenant,
                 subject: decision.subject,
                 at: decision.time,

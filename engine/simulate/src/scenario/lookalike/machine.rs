@@ -421,3 +421,25 @@ fn old_but_agreed_key(scene: &mut Scene<'_>) {
         at += scene.seconds(1, 4);
     }
 }
+
+pub const ROBOT_WITH_BROWSER: Scenario = Scenario {
+    name: "robot_with_browser",
+    doc: "A service account drives a browser on a desktop of the office every night, as it has for weeks.",
+    cast: extra(Class::Service),
+    signals: &["human_use_of_machine"],
+    play: robot_with_browser,
+    ..LOOK_ALIKE
+};
+
+fn robot_with_browser(scene: &mut Scene<'_>) {
+    let machine = scene.machine();
+    let user_agent = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/134.0.0.0 Safari/537.36";
+    let spot = world::office(machine.tenant, 0, 1);
+    let desktop = Post { user_agent, spot, key: scene.static_key(&machine), ..scene.on_its_workload(&machine) };
+    scene.job(&desktop, (1..=24).rev(), 22, 8, 0);
+    let mut at = scene.at / DAY * DAY + 22 * HOUR;
+    for _ in 0..12 {
+        scene.call(at, &desktop, machine.domain, 0, Mark::Part);
+        at += scene.seconds(1, 4);
+    }
+}

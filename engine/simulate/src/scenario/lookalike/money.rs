@@ -2,7 +2,7 @@
 
 use crate::census::EXTRAS;
 use crate::clock::{DAY, HOUR, MINUTE, SECOND};
-use crate::identity::{Class, Factor, Person, Who};
+use crate::identity::{Class, Device, Factor, Person, Who};
 use crate::json::{self, Request, success};
 use crate::life::person::card;
 use crate::scenario::scene::{Mark, Scene, Seat};
@@ -154,5 +154,102 @@ fn school_sign_ups(scene: &mut Scene<'_>) {
         scene.login(at + 20 * SECOND, &mut seat, Factor::Password, Mark::Part);
         scene.browse(at + 40 * SECOND, &seat, 2, Mark::Part);
         at += scene.seconds(60, 240);
+    }
+}
+
+pub const CATERER: Scenario = Scenario {
+    name: "caterer",
+    doc: "A caterer's orders of every morning, one for each event, and more of them from week to week.",
+    cast: extra(Class::Customer),
+    signals: &["checkout_velocity", "card_testing"],
+    play: caterer,
+    ..LOOK_ALIKE
+};
+
+fn caterer(scene: &mut Scene<'_>) {
+    let owner = scene.person();
+    for day in (0..14).rev() {
+        let mark = if day == 0 { Mark::Part } else { Mark::Background };
+        let mut seat = scene.at_home(&owner);
+        let mut at = scene.at - day * DAY;
+        scene.login(at, &mut seat, owner.factor, mark);
+        for _ in 0..(16 - day) / 2 {
+            at = scene.browse(at + 10 * SECOND, &seat, 3, mark) + scene.seconds(60, 200);
+            scene.buy_as_usual(at, &seat, mark);
+        }
+    }
+}
+
+pub const LARGE_AND_SMALL: Scenario = Scenario {
+    name: "large_and_small",
+    doc: "A customer who buys screws on one day and machines on the other, and today the largest so far.",
+    cast: extra(Class::Customer),
+    signals: &["amount_outlier"],
+    play: large_and_small,
+    ..LOOK_ALIKE
+};
+
+fn large_and_small(scene: &mut Scene<'_>) {
+    let owner = scene.person();
+    // Tenths of what is usual; the last is today's.
+    let amounts = [4, 12, 30, 7, 60, 20, 5, 45, 15, 8, 70, 25, 120];
+    for (n, tenths) in amounts.into_iter().enumerate() {
+        let today = n + 1 == amounts.len();
+        let mark = if today { Mark::Part } else { Mark::Background };
+        let mut seat = scene.at_home(&owner);
+        let at = scene.at - (amounts.len() - 1 - n) as i64 * 2 * DAY;
+        scene.login(at, &mut seat, owner.factor, mark);
+        let at = scene.browse(at + 5 * SECOND, &seat, 6, mark);
+        scene.buy(at + MINUTE, &seat, (card(&owner, 0), CITIES[owner.city].country), owner.usual_amount * tenths / 10, None, mark);
+    }
+}
+
+pub const NEXT_DAY_ORDER: Scenario = Scenario {
+    name: "next_day_order",
+    doc: "A new customer signs up, looks around, sleeps on it, and orders the day after.",
+    cast: extra(Class::Customer),
+    signals: &["young_account_checkout"],
+    play: next_day_order,
+    ..LOOK_ALIKE
+};
+
+fn next_day_order(scene: &mut Scene<'_>) {
+    let owner = scene.person();
+    let mut seat = scene.at_home(&owner);
+    let signed_up = scene.at - 14 * HOUR;
+    scene.act(signed_up, &seat, success("account.create"), Mark::Part, |_| {});
+    scene.login(signed_up + 15 * SECOND, &mut seat, Factor::Password, Mark::Part);
+    scene.browse(signed_up + 40 * SECOND, &seat, 12, Mark::Part);
+    let at = scene.browse(scene.at, &seat, 4, Mark::Part);
+    scene.buy_as_usual(at + MINUTE, &seat, Mark::Part);
+}
+
+pub const SHOP_KIOSK: Scenario = Scenario {
+    name: "shop_kiosk",
+    doc: "A shop's own terminal signs up customers, more of them from day to day since it was put up.",
+    cast: one(Class::Customer, stays),
+    when: When::WorkHours,
+    signals: &["signup_burst"],
+    play: shop_kiosk,
+    ..LOOK_ALIKE
+};
+
+fn shop_kiosk(scene: &mut Scene<'_>) {
+    let neighbour = scene.person();
+    let spot = world::guest(neighbour.city, scene.token());
+    let kiosk = Device::of(scene.token(), false, true);
+    scene.subject = ("device", format!("d-{:010x}", kiosk.id));
+    let mut number = EXTRAS + 7_000_000 + (scene.random.below(1 << 14) as u32) * 64;
+    for day in (0..8).rev() {
+        let mark = if day == 0 { Mark::Part } else { Mark::Background };
+        let mut at = scene.at - day * DAY;
+        for _ in 0..10 - day {
+            let customer = Person { tenant: scene.tenant, ..Person::derive(scene.frame, Who { class: Class::Customer, number }) };
+            let mut seat = Seat { device: kiosk.clone(), ..scene.seat(&customer, spot) };
+            scene.act(at, &seat, success("account.create"), mark, |_| {});
+            scene.login(at + 30 * SECOND, &mut seat, Factor::Password, mark);
+            number += 1;
+            at += scene.seconds(120, 300);
+        }
     }
 }

@@ -316,3 +316,56 @@ fn misrouted_names(scene: &mut Scene<'_>) {
         scene.browse(at + 5 * SECOND, &seat, 2, Mark::Part);
     }
 }
+
+pub const BUSY_SUPPORT_DESK: Scenario = Scenario {
+    name: "busy_support_desk",
+    doc: "Somebody in support takes more calls an hour from week to week, and today more than ever.",
+    cast: extra(Class::Support),
+    when: When::WorkHours,
+    signals: &["support_fanout"],
+    play: busy_support_desk,
+    ..LOOK_ALIKE
+};
+
+fn busy_support_desk(scene: &mut Scene<'_>) {
+    let owner = scene.person();
+    for day in (0..20).rev() {
+        let mark = if day == 0 { Mark::Part } else { Mark::Background };
+        let mut desk = scene.at_work(&owner);
+        let mut at = scene.at - day * DAY;
+        scene.login(at - MINUTE, &mut desk, owner.factor, mark);
+        for _ in 0..46 - 2 * day {
+            let number = scene.random.below(u64::from(scene.frame.customers.max(1))) as u32;
+            let target = Some(Who { class: Class::Customer, number });
+            let request =
+                Request { target, object: Some(u64::from(number)), ..Request::new("GET", "/support/customers/{id}", "customers:read") };
+            scene.ask(at, &desk, &request, mark);
+            at += scene.seconds(40, 75);
+        }
+    }
+}
+
+pub const WEEKLY_PATCHING: Scenario = Scenario {
+    name: "weekly_patching",
+    doc: "An administrator patches many systems every week, a few more each time, under a ticket.",
+    cast: extra(Class::Admin),
+    when: When::WorkHours,
+    signals: &["privileged_fanout", "privileged_without_ticket"],
+    play: weekly_patching,
+    ..LOOK_ALIKE
+};
+
+fn weekly_patching(scene: &mut Scene<'_>) {
+    let owner = scene.person();
+    let steps = ["privileged.checkout", "privileged.session_start", "privileged.command", "privileged.session_end"];
+    for week in (0..5).rev() {
+        let mark = if week == 0 { Mark::Part } else { Mark::Background };
+        let mut desk = scene.at_work(&owner);
+        let mut at = scene.at - week as i64 * 7 * DAY;
+        scene.login(at, &mut desk, owner.factor, mark);
+        at += MINUTE;
+        for system in DOMAINS.iter().take(9 - week) {
+            at = scene.privileged(at, &desk, system.name, Some(81_000 + week as u64), &steps, mark) + scene.seconds(60, 120);
+        }
+    }
+}

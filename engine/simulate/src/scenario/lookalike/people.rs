@@ -346,3 +346,72 @@ fn late_shift(scene: &mut Scene<'_>) {
         at += scene.seconds(60, 400);
     }
 }
+
+pub const DEVICE_CODE_HABIT: Scenario = Scenario {
+    name: "device_code_habit",
+    doc: "A wallboard asks for a device code every morning, and its keeper types it in at the usual desk.",
+    cast: extra(Class::Workforce),
+    when: When::WorkHours,
+    signals: &["device_code_login"],
+    play: device_code_habit,
+    ..LOOK_ALIKE
+};
+
+fn device_code_habit(scene: &mut Scene<'_>) {
+    let owner = scene.person();
+    for day in (0..26).rev() {
+        let mark = if day == 0 { Mark::Part } else { Mark::Background };
+        let mut desk = scene.at_work(&owner);
+        let at = scene.at - day * DAY;
+        scene.login(at - 10 * MINUTE, &mut desk, owner.factor, mark);
+        scene.act(at, &desk, success("auth.login"), mark, |out| json::auth(out, "device_code", "", &[]));
+        scene.browse(at + 20 * SECOND, &desk, 4, mark);
+    }
+}
+
+pub const MENDED_LAPTOP: Scenario = Scenario {
+    name: "mended_laptop",
+    doc: "A laptop counts as risky in the morning, gets its update, and is compliant before anybody logs in.",
+    cast: one(Class::Workforce, stays),
+    when: When::WorkHours,
+    absence: Some((2 * HOUR, HOUR)),
+    signals: &["risky_posture"],
+    play: mended_laptop,
+    ..LOOK_ALIKE
+};
+
+fn mended_laptop(scene: &mut Scene<'_>) {
+    let owner = scene.person();
+    let mut desk = scene.at_work(&owner);
+    let device = format!("d-{:010x}", desk.device.id);
+    for (before, posture) in [(HOUR, "risky"), (20 * MINUTE, "compliant")] {
+        scene.control(scene.at - before, "device.posture", owner.who, Mark::Part, |out| {
+            put!(out, r#","source":{{"device_id":"{device}","posture":"{posture}"}}"#);
+        });
+    }
+    scene.login(scene.at, &mut desk, owner.factor, Mark::Part);
+    scene.browse(scene.at + 5 * SECOND, &desk, 10, Mark::Part);
+}
+
+pub const MONTH_LONG_SESSION: Scenario = Scenario {
+    name: "month_long_session",
+    doc: "A customer stays logged in for weeks, on a phone and on a tablet, and uses now the one and now the other.",
+    cast: extra(Class::Customer),
+    signals: &["unissued_token"],
+    play: month_long_session,
+    ..LOOK_ALIKE
+};
+
+fn month_long_session(scene: &mut Scene<'_>) {
+    let owner = scene.person();
+    let tablet = Device::of(scene.token(), true, true);
+    let mut seats = [scene.at_home(&owner), Seat { device: tablet, ..scene.at_home(&owner) }];
+    for (n, seat) in seats.iter_mut().enumerate() {
+        scene.login(scene.at - 26 * DAY + n as i64 * HOUR, seat, owner.factor, Mark::Background);
+    }
+    for day in (0..24).rev().step_by(2) {
+        let mark = if day < 2 { Mark::Part } else { Mark::Background };
+        let at = scene.at - day * DAY + scene.seconds(0, 3_000);
+        scene.browse(at, &seats[usize::from(day % 6 == 1)], 5, mark);
+    }
+}
