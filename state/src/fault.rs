@@ -51,10 +51,15 @@ impl StateFault {
             || text.contains("quota exceeded")
         {
             StateFault::Full { dir, doing, source }
-        } else if source.kind() == rocksdb::ErrorKind::Corruption || (text.contains(".sst") && text.contains("No such file")) {
+        } else if source.kind() == rocksdb::ErrorKind::Corruption || lacks_a_file(text) {
             StateFault::Corrupt { dir, what: format!("{doing}: {}", source.into_string()) }
         } else {
             StateFault::Io { dir, doing, source: Box::new(source) }
         }
     }
+}
+
+/// A file of its own is gone: a deletion was cut short, or the disk lost it.
+fn lacks_a_file(text: &str) -> bool {
+    text.contains("No such file") && (text.contains(".sst") || text.contains("MANIFEST"))
 }

@@ -67,6 +67,42 @@ fn another_partitions_state_is_refused_and_named() {
 }
 
 #[test]
+fn a_deletion_that_was_cut_short_leaves_all_or_nothing_or_what_can_be_thrown_away() {
+    let (_whole, whole) = folder();
+    let mut partition = open(&whole).expect("opens");
+    for n in 1..=2 {
+        put(&mut partition, format!("key-{n}").as_bytes(), n, b"kept");
+        partition.commit(at(n, n));
+        partition.persist().expect("persists");
+    }
+    partition.close().expect("closes");
+    let files = std::fs::read_dir(&whole).expect("a folder").map(|file| file.expect("a file").file_name());
+    // Without what it does not read.
+    let files: Vec<_> = files.filter(|f| !f.to_string_lossy().starts_with("LO")).collect();
+    let named = |prefix: &str| files.iter().position(|f| f.to_string_lossy().starts_with(prefix)).expect("RocksDB writes it");
+    let mut damaged = 0;
+    for gone in 0..1u32 << files.len() {
+        let (_folder, dir) = folder();
+        std::fs::create_dir(&dir).expect("a folder");
+        for (n, file) in files.iter().enumerate().filter(|(n, _)| gone & 1 << n == 0) {
+            std::fs::copy(whole.join(file), dir.join(file)).unwrap_or_else(|e| panic!("file {n}: {e}"));
+        }
+        match open(&dir) {
+            Ok(partition) => {
+                let position = partition.meta().map(|meta| meta.position);
+                assert!(matches!(position, None | Some(2)), "{position:?} without {gone:b} of {files:?}");
+                assert!(position.is_none() || gone & 1 << named("CURRENT") == 0);
+            }
+            Err(StateFault::Corrupt { .. }) => damaged += 1,
+            Err(fault) => panic!("a person would be asked: {fault}"),
+        }
+        destroy(&dir).expect("is thrown away");
+        assert_eq!(open(&dir).expect("begins anew").meta().map(|meta| meta.position), None);
+    }
+    assert!(damaged > 0);
+}
+
+#[test]
 fn what_is_not_a_state_is_left_alone() {
     let (_folder, dir) = folder();
     std::fs::create_dir(&dir).expect("a folder");

@@ -5,29 +5,28 @@
 //! `contains`, `in_list`, `in_network` and `spoke`. There are four types, and only whole numbers become numbers with a fraction by themselves.
 //! `/` always has a fraction, and whatever overflows or divides by zero is an error.
 
+mod credential;
+mod function;
+mod typed;
+
+use self::credential::needs_credential;
+use self::function::{names_of_functions, refuse_function};
+use self::typed::{Type, Typed, alike, arithmetic, binary, integer, literal, literal_text};
 use crate::column::{self, Column};
 use crate::finite::Finite;
 use crate::input::Input;
-use crate::refused::{self, TIME_HELP, WINDOW_HELP};
+use crate::refused::{self, TIME_HELP};
 use crate::words::no_column;
 use arrow::datatypes::{DataType, Schema};
 use datafusion_common::{DataFusionError, ScalarValue};
 use datafusion_expr::Operator;
 use datafusion_physical_expr::PhysicalExpr;
 use datafusion_physical_expr::expressions::{
-    self as physical, BinaryExpr, CastExpr, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, Literal, NotExpr, TryCastExpr,
+    self as physical, CastExpr, InListExpr, IsNotNullExpr, IsNullExpr, LikeExpr, NotExpr, TryCastExpr,
 };
-use portcullis_core::event::EventType;
-use portcullis_core::heard::WINDOW_MAX_MS;
 use portcullis_core::named::nearest;
 use portcullis_core::policy::Policy;
-use portcullis_core::signal;
-use portcullis_core::time::{MINUTE_MS, Span};
-use portcullis_core::verdict::Family;
-use sqlparser::ast::{
-    BinaryOperator, CastKind, DataType as SqlType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Spanned,
-    UnaryOperator, Value, ValueWithSpan,
-};
+use sqlparser::ast::{BinaryOperator, CastKind, DataType as SqlType, Expr, Ident, Spanned, UnaryOperator};
 use sqlparser::dialect::AnsiDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token};
@@ -102,69 +101,6 @@ fn parse(text: &str) -> Result<Expr, Wrong> {
         return wrong(next.span.start, format!("{:?} does not belong there", next.token.to_string()), help);
     }
     Ok(ast)
-}
-
-/// The type of an expression.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Type {
-    Truth,
-    Integer,
-    Number,
-    Text,
-}
-
-impl std::fmt::Display for Type {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Type::Truth => "a truth value",
-            Type::Integer => "a whole number",
-            Type::Number => "a number",
-            Type::Text => "text",
-        })
-    }
-}
-
-impl Type {
-    fn is_numeric(self) -> bool {
-        matches!(self, Type::Integer | Type::Number)
-    }
-
-    fn arrow(self) -> DataType {
-        match self {
-            Type::Truth => DataType::Boolean,
-            Type::Integer => DataType::Int64,
-            Type::Number => DataType::Float64,
-            Type::Text => DataType::Utf8,
-        }
-    }
-}
-
-#[derive(Clone)]
-struct Typed {
-    expr: Arc<dyn PhysicalExpr>,
-    sql: Type,
-}
-
-impl Typed {
-    fn truth(expr: impl PhysicalExpr) -> Typed {
-        Typed { expr: Arc::new(expr), sql: Type::Truth }
-    }
-
-    fn literal(value: ScalarValue, sql: Type) -> Typed {
-        Typed { expr: Arc::new(Literal::new(value)), sql }
-    }
-
-    /// As a number with a fraction.
-    fn widened(self) -> Typed {
-        match self.sql {
-            Type::Integer => Typed { expr: Arc::new(CastExpr::new(self.expr, DataType::Float64, None)), sql: Type::Number },
-            _ => self,
-        }
-    }
-}
-
-fn binary(left: Typed, op: Operator, right: Typed) -> BinaryExpr {
-    BinaryExpr::new(left.expr, op, right.expr).with_fail_on_overflow(true)
 }
 
 struct Compiler<'p> {
@@ -439,204 +375,14 @@ impl Compiler<'_> {
         Ok(Typed { expr, sql })
     }
 
-    fn function(&mut self, at: Location, function: &Function) -> Result<Typed, Wrong> {
-        let name = function.name.to_string().to_lowercase();
-        let name = name.trim_matches('"');
-        if function.over.is_some() {
-            return wrong(at, format!("{name} ... OVER is a window function, and a rule sees one row"), WINDOW_HELP);
-        }
-        if refused::why(name).is_some() {
-            return refuse_function(at, name);
-        }
-        let arguments = arguments(at, name, function)?;
-        match (name, arguments.as_slice()) {
-            ("abs", [inner]) => self.abs(at, inner),
-            ("coalesce", [_, _, ..]) => self.coalesce(at, &arguments),
-            ("nullif", [value, other]) => {
-                let same = self.compare(value, Operator::Eq, other)?;
-                let value = self.expr(value)?;
-                let differs = Typed::truth(binary(same, Operator::IsDistinctFrom, Typed::literal(ScalarValue::from(true), Type::Truth)));
-                self.first_true(at, vec![differs], vec![(at, value)])
-            }
-            ("starts_with", [value, piece]) => self.has_piece(value, piece, "", "%"),
-            ("ends_with", [value, piece]) => self.has_piece(value, piece, "%", ""),
-            ("contains", [value, piece]) => self.has_piece(value, piece, "%", "%"),
-            ("in_list", [list, value]) => self.in_named_list(list, value),
-            ("in_network", [network]) => self.in_network(network),
-            ("spoke", [signal]) => self.spoke(signal, None),
-            ("spoke", [signal, within]) => self.spoke(signal, Some(within)),
-            _ => match FUNCTIONS.iter().find(|f| f.0 == name) {
-                Some((_, usage)) => wrong(at, format!("{name} has other arguments"), format!("write {usage}")),
-                None => wrong(at, format!("there is no function {name}"), format!("there are {}", names_of_functions())),
-            },
-        }
-    }
-
-    fn abs(&mut self, at: Location, inner: &Expr) -> Result<Typed, Wrong> {
-        let value = self.expr(inner)?;
-        if !value.sql.is_numeric() {
-            return wrong(inner.span().start, format!("abs wants a number, found {}", value.sql), "CAST it to BIGINT or DOUBLE");
-        }
-        let zero = if value.sql == Type::Number { integer(0).widened() } else { integer(0) };
-        let is_negative = Typed::truth(binary(value.clone(), Operator::Lt, zero.clone()));
-        let negated = arithmetic(zero, Operator::Minus, value.clone());
-        self.first_true(at, vec![is_negative], vec![(at, negated), (at, value)])
-    }
-
-    fn coalesce(&mut self, at: Location, arguments: &[&Expr]) -> Result<Typed, Wrong> {
-        let mut values = Vec::new();
-        for argument in arguments {
-            values.push((argument.span().start, self.expr(argument)?));
-        }
-        let conditions = values[..values.len() - 1].iter().map(|(_, v)| Typed::truth(IsNotNullExpr::new(Arc::clone(&v.expr)))).collect();
-        self.first_true(at, conditions, values)
-    }
-
-    fn has_piece(&mut self, value: &Expr, piece: &Expr, before: &str, after: &str) -> Result<Typed, Wrong> {
-        let value = self.text(value)?;
-        let Some(piece) = literal_text(piece) else {
-            return wrong(piece.span().start, "text in quotes is wanted here", "write it out: starts_with(request_route, '/v1/')");
-        };
-        let escaped = piece.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        let pattern = Typed::literal(ScalarValue::from(format!("{before}{escaped}{after}")), Type::Text);
-        Ok(Typed::truth(LikeExpr::new(false, false, value.expr, pattern.expr)))
-    }
-
-    fn in_named_list(&mut self, list: &Expr, value: &Expr) -> Result<Typed, Wrong> {
-        let at = list.span().start;
-        let Some(name) = literal_text(list) else { return wrong(at, "the name of a list in quotes is wanted here", IN_LIST) };
-        let Some(members) = self.policy.lists.get(name) else {
-            let known = nearest(name, self.policy.lists.keys().map(String::as_str));
-            let help = known.map_or("add it under `lists`".to_owned(), |near| format!("did you mean '{near}'?"));
-            return wrong(at, format!("there is no list {name:?}"), help);
-        };
-        let value = self.text(value)?;
-        let members = members.iter().map(|m| Typed::literal(ScalarValue::from(m.as_str()), Type::Text).expr).collect::<Vec<_>>();
-        if members.is_empty() {
-            return Ok(Typed::literal(ScalarValue::from(false), Type::Truth));
-        }
-        self.in_list(at, value, members, false)
-    }
-
-    fn in_network(&mut self, network: &Expr) -> Result<Typed, Wrong> {
-        const NAMES: [&str; 4] = ["own", "partner", "scanner", "gateway"];
-        let networks = &self.policy.networks;
-        let at = network.span().start;
-        let Some(name) = literal_text(network) else { return wrong(at, "the name of a network in quotes is wanted here", IN_NETWORK) };
-        let blocks = match name {
-            "own" => &networks.own,
-            "partner" => &networks.partner,
-            "scanner" => &networks.scanner,
-            "gateway" => &networks.gateway,
-            _ => return wrong(at, format!("there is no network {name:?}"), format!("known are {}", NAMES.join(", "))),
-        };
-        Ok(self.input(Input::InNetwork(name.to_owned(), blocks.clone())))
-    }
-
-    fn spoke(&mut self, signal: &Expr, within: Option<&Expr>) -> Result<Typed, Wrong> {
-        let at = signal.span().start;
-        let Some(name) = literal_text(signal) else {
-            return wrong(at, "the name of a signal in quotes is wanted here", "write spoke('new_device')");
-        };
-        let Some(place) = signal::by_name(name) else {
-            let near = nearest(name, signal::ALL.iter().map(|s| s.name));
-            let help = near.map_or("`portcullis policy signals` lists them".to_owned(), |near| format!("did you mean '{near}'?"));
-            return wrong(at, format!("there is no signal {name:?}"), help);
-        };
-        let signal = &signal::ALL[place];
-        if signal.family == Family::Protective {
-            return wrong(
-                at,
-                format!("{name} speaks for a subject, and only after the rules"),
-                "use columns such as source_familiar or auth_method",
-            );
-        }
-        let Some(within) = within else { return Ok(self.input(Input::Spoke(signal.name, signal.number))) };
-        match literal_text(within).and_then(Span::parse) {
-            Some(span) if (MINUTE_MS..=WINDOW_MAX_MS).contains(&span.0) => {
-                Ok(self.input(Input::SpokeWithin(signal.name, signal.number, span)))
-            }
-            _ => wrong(within.span().start, "a time from 1m to 24h in quotes is wanted here", "write spoke('new_device', '1h')"),
-        }
-    }
-
     /// What has been read so far.
     fn schema(&self) -> Schema {
         Schema::new(self.inputs.iter().map(Input::field).collect::<Vec<_>>())
     }
 }
 
-/// The functions and how they are called.
-const FUNCTIONS: &[(&str, &str)] = &[
-    ("abs", "abs(number)"),
-    ("coalesce", "coalesce(value, other, ...)"),
-    ("nullif", "nullif(value, other)"),
-    ("starts_with", "starts_with(text, 'piece')"),
-    ("ends_with", "ends_with(text, 'piece')"),
-    ("contains", "contains(text, 'piece')"),
-    ("in_list", IN_LIST),
-    ("in_network", IN_NETWORK),
-    ("spoke", "spoke('signal') or spoke('signal', '1h')"),
-];
-const IN_LIST: &str = "in_list('name of a list', identity_id)";
-const IN_NETWORK: &str = "in_network('own')";
-
-fn names_of_functions() -> String {
-    FUNCTIONS.iter().map(|f| f.0).collect::<Vec<_>>().join(", ")
-}
-
 fn column_of(name: &Ident) -> Option<&'static Column> {
     if name.quote_style.is_some() { column::by_name(&name.value) } else { column::by_name(&name.value.to_lowercase()) }
-}
-
-fn integer(value: i64) -> Typed {
-    Typed::literal(ScalarValue::from(value), Type::Integer)
-}
-
-/// Whole numbers stay whole, but for a division.
-fn arithmetic(left: Typed, op: Operator, right: Typed) -> Typed {
-    if op != Operator::Divide && left.sql == Type::Integer && right.sql == Type::Integer {
-        return Typed { expr: Arc::new(binary(left, op, right)), sql: Type::Integer };
-    }
-    let exact = binary(left.widened(), op, right.widened());
-    Typed { expr: Arc::new(Finite(Arc::new(exact))), sql: Type::Number }
-}
-
-/// Two values of one type; a whole number beside one with a fraction gets one, too.
-fn alike(at: Location, a: Typed, b: Typed) -> Result<(Typed, Typed), Wrong> {
-    match (a.sql, b.sql) {
-        (x, y) if x == y => Ok((a, b)),
-        (x, y) if x.is_numeric() && y.is_numeric() => Ok((a.widened(), b.widened())),
-        (x, Type::Text) if x.is_numeric() => wrong(at, format!("{x} is compared with text"), "take the quotes off, or CAST it"),
-        (Type::Text, y) if y.is_numeric() => wrong(at, format!("text is compared with {y}"), "put it in single quotes, or CAST it"),
-        (x, y) => wrong(at, format!("{x} is compared with {y}"), "compare values of one type"),
-    }
-}
-
-fn literal(value: &ValueWithSpan) -> Result<Typed, Wrong> {
-    let at = value.span.start;
-    match &value.value {
-        Value::Boolean(truth) => Ok(Typed::literal(ScalarValue::from(*truth), Type::Truth)),
-        Value::SingleQuotedString(text) => Ok(Typed::literal(ScalarValue::from(text.as_str()), Type::Text)),
-        Value::Number(digits, _) if digits.bytes().all(|b| b.is_ascii_digit()) => match digits.parse::<i64>() {
-            Ok(whole) => Ok(integer(whole)),
-            Err(_) => wrong(at, format!("{digits} is too large for a whole number"), "write it with a fraction: 1e20"),
-        },
-        Value::Number(digits, _) => match digits.parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(Typed::literal(ScalarValue::from(number), Type::Number)),
-            _ => wrong(at, format!("{digits} is no number"), "write it in decimal: 0.01"),
-        },
-        Value::Null => wrong(at, "nothing is equal to NULL", "write IS NULL or IS NOT NULL"),
-        other => wrong(at, format!("{other} is no literal of a rule"), "write numbers in decimal and text in single quotes"),
-    }
-}
-
-fn literal_text(expr: &Expr) -> Option<&str> {
-    match expr {
-        Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(text), .. }) => Some(text),
-        Expr::Nested(inner) => literal_text(inner),
-        _ => None,
-    }
 }
 
 /// A word that a column never has would never hit, in silence.
@@ -652,29 +398,6 @@ fn check_word(column: &Expr, word: &Expr) -> Result<(), Wrong> {
         }
         _ => Ok(()),
     }
-}
-
-fn arguments<'f>(at: Location, name: &str, function: &'f Function) -> Result<Vec<&'f Expr>, Wrong> {
-    let plain = function.filter.is_none()
-        && function.null_treatment.is_none()
-        && function.within_group.is_empty()
-        && !function.uses_odbc_syntax
-        && matches!(function.parameters, FunctionArguments::None);
-    let list = match &function.args {
-        FunctionArguments::List(list) if plain && list.duplicate_treatment.is_none() && list.clauses.is_empty() => list,
-        FunctionArguments::Subquery(_) => return wrong(at, SUBQUERY, SUBQUERY_HELP),
-        _ => return wrong(at, format!("{name} is called in a way that rules do not know"), "write name(argument, argument)"),
-    };
-    let each = list.args.iter().map(|argument| match argument {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(expr),
-        _ => wrong(at, format!("{name} is called in a way that rules do not know"), "write name(argument, argument)"),
-    });
-    each.collect()
-}
-
-fn refuse_function<T>(at: Location, name: &str) -> Result<T, Wrong> {
-    let (what, help) = refused::why(name).unwrap_or_else(|| (format!("there is no function {name}"), ""));
-    wrong(at, what, help)
 }
 
 const SUBQUERY: &str = "a sub-query looks at other rows, and a rule sees one";
@@ -708,42 +431,6 @@ fn refuse(at: Location, ast: &Expr) -> Result<Typed, Wrong> {
 /// What the planner says of an expression whose types are checked: a gap in the checks, and still no panic.
 fn unplanned<T>(at: Location, error: &DataFusionError) -> Result<T, Wrong> {
     wrong(at, format!("cannot be planned: {}", error.strip_backtrace()), "write it in another way")
-}
-
-/// Whether every hit needs a credential, as far as the predicate says so: it asks for a success, for a type of event that nobody causes
-/// without one, or for a signal that needs one. What is not certain needs none.
-fn needs_credential(ast: &Expr) -> bool {
-    match ast {
-        Expr::Nested(inner) => needs_credential(inner),
-        Expr::BinaryOp { left, op: BinaryOperator::And, right } => needs_credential(left) || needs_credential(right),
-        Expr::BinaryOp { left, op: BinaryOperator::Or, right } => needs_credential(left) && needs_credential(right),
-        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => says_so(left, &[right.as_ref()]) || says_so(right, &[left.as_ref()]),
-        Expr::InList { expr, list, negated: false } => says_so(expr, &list.iter().collect::<Vec<_>>()),
-        Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("spoke") => {
-            // Of this event; what spoke before it says nothing of who causes this one.
-            match arguments(Location { line: 0, column: 0 }, "spoke", function).as_deref() {
-                Ok([name]) => literal_text(name).and_then(signal::by_name).is_some_and(|place| !signal::ALL[place].unauthenticated),
-                _ => false,
-            }
-        }
-        _ => false,
-    }
-}
-
-fn says_so(column: &Expr, values: &[&Expr]) -> bool {
-    let Expr::Identifier(name) = column else { return false };
-    let all = |allowed: fn(&str) -> bool| !values.is_empty() && values.iter().all(|v| literal_text(v).is_some_and(allowed));
-    match column_of(name).map(|c| c.name) {
-        Some("outcome") => all(|word| word == "success"),
-        Some("type") => all(|word| EventType::from_name(word).is_some_and(is_of_the_holder)),
-        _ => false,
-    }
-}
-
-/// Events that only the holder of a credential causes, whatever their outcome.
-fn is_of_the_holder(kind: EventType) -> bool {
-    use EventType::*;
-    !kind.is_auth() && !kind.is_checkout() && !kind.is_control() && !matches!(kind, AccountCreate | ApiRequest)
 }
 
 #[cfg(test)]
