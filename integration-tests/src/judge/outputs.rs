@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 pub struct Outputs {
     verdicts: Log,
     risk: Log,
+    reputation: Log,
     proposals: Log,
 }
 
@@ -28,6 +29,7 @@ impl Outputs {
         Ok(Outputs {
             verdicts: read(settings, &names.verdicts)?,
             risk: read(settings, &names.risk)?,
+            reputation: read(settings, &names.reputation)?,
             proposals: read(settings, &names.proposals)?,
         })
     }
@@ -38,11 +40,12 @@ impl Outputs {
         compare("requests and decisions, again", &of(self), &of(again), findings);
     }
 
-    /// Verdicts and levels, of each subject in order; proposals.
+    /// Verdicts, levels and reputations, of each subject in order; proposals.
     pub fn compare_score(&self, again: &Outputs, findings: &mut Findings) {
         let of = |outputs: &Outputs| by_key(&outputs.verdicts, |line| line.kind == "verdict");
         compare("verdicts, again", &of(self), &of(again), findings);
         compare("levels, again", &by_key(&self.risk, |_| true), &by_key(&again.risk, |_| true), findings);
+        compare("reputation, again", &by_key(&self.reputation, |_| true), &by_key(&again.reputation, |_| true), findings);
         let (first, second) = (proposals(&self.proposals), proposals(&again.proposals));
         for (line, times) in &first {
             if second.get(line).is_none_or(|again| again < times) {

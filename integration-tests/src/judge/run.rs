@@ -593,7 +593,8 @@ impl Run<'_> {
 
         let again = format!("{}-again", self.fleet.group());
         self.fleet.set_group(&again);
-        group::delete_topics(&self.settings, &[&names.verdicts, &names.risk, &names.journal, &names.proposals, &names.gate_journal])?;
+        let of_score = [&names.verdicts, &names.risk, &names.reputation, &names.journal, &names.proposals, &names.gate_journal];
+        group::delete_topics(&self.settings, &of_score.map(String::as_str))?;
         self.disturb_again("score")?;
         first.compare_score(&Outputs::read(&self.settings, &names)?, &mut findings);
         ensure!(findings.is_empty(), "disturbed against undisturbed:\n{findings}");

@@ -100,8 +100,9 @@ fn unearth(aged: &[Aged], journal: &str, log: &mut Log) -> BTreeMap<i32, Gap> {
 pub fn judge(case: &Case<'_>) -> anyhow::Result<(Tally, Findings)> {
     let (names, topics) = (Names::new(case.prefix), Topics::new(case.prefix));
     let (mut findings, mut tally) = (Findings::default(), Tally::default());
-    let [events, proposals, verdicts, risk, mut journal, mut gate_journal] =
-        read_all(case.settings, [&names.events, &names.proposals, &names.verdicts, &names.risk, &names.journal, &names.gate_journal])?;
+    let [events, proposals, verdicts, mut journal, mut gate_journal] =
+        read_all(case.settings, [&names.events, &names.proposals, &names.verdicts, &names.journal, &names.gate_journal])?;
+    let [risk, reputation] = read_all(case.settings, [&names.risk, &names.reputation])?;
     let gaps = unearth(case.aged, &names.journal, &mut journal);
     let gate_gaps = unearth(case.aged, &names.gate_journal, &mut gate_journal);
     if case.ingest {
@@ -119,9 +120,8 @@ pub fn judge(case: &Case<'_>) -> anyhow::Result<(Tally, Findings)> {
         };
         tally.ingested = ingested::judge(&hop, &mut findings)?;
     }
-    let counts: BTreeMap<&str, i32> = [(&names.verdicts, &verdicts), (&names.risk, &risk), (&names.proposals, &proposals)]
-        .map(|(name, log)| (name.as_str(), log.len() as i32))
-        .into();
+    let written = [(&names.verdicts, &verdicts), (&names.risk, &risk), (&names.reputation, &reputation), (&names.proposals, &proposals)];
+    let counts: BTreeMap<&str, i32> = written.map(|(name, log)| (name.as_str(), log.len() as i32)).into();
     let partitions_of = |topic: &str| counts.get(topic).copied().unwrap_or(1);
 
     let hop = decided::Hop {
@@ -159,7 +159,8 @@ pub fn judge(case: &Case<'_>) -> anyhow::Result<(Tally, Findings)> {
     tally.gate = counted;
 
     compare_verdicts(&names, &verdicts, &scored, &gated, &mut tally, &mut findings);
-    compare_levels(&names, &risk, &scored, &mut findings);
+    compare_latest("levels", &names.risk, &risk, &scored, &mut findings);
+    compare_latest("reputation", &names.reputation, &reputation, &scored, &mut findings);
     compare_proposals(&names, &proposals, &scored, &mut tally, &mut findings);
     Ok((tally, findings))
 }
@@ -180,10 +181,10 @@ fn compare_verdicts(names: &Names, found: &Log, scored: &Published, gated: &Publ
     }
 }
 
-/// The current levels: of each subject the same ones, in order.
-fn compare_levels(names: &Names, found: &Log, scored: &Published, findings: &mut Findings) {
+/// What SCORE keeps the latest of by key: of each subject the same, in order.
+fn compare_latest(kind: &'static str, topic: &str, found: &Log, scored: &Published, findings: &mut Findings) {
     for (number, records) in found.iter().enumerate() {
-        let place = (names.risk.clone(), number as i32);
+        let place = (topic.to_owned(), number as i32);
         let lines: Vec<Line> = records.iter().map(Line::of).collect();
         let by_key = |lines: &mut dyn Iterator<Item = Line>| {
             let mut keys: BTreeMap<Vec<u8>, Vec<Line>> = BTreeMap::new();
@@ -193,7 +194,7 @@ fn compare_levels(names: &Names, found: &Log, scored: &Published, findings: &mut
         let (wanted, found) = (by_key(&mut sources(scored, &place).into_iter().flatten()), by_key(&mut lines.into_iter()));
         for key in wanted.keys().chain(found.keys().filter(|key| !wanted.contains_key(*key))) {
             let of = |keys: &BTreeMap<Vec<u8>, Vec<Line>>| keys.get(key).cloned().unwrap_or_default();
-            decided::same_sequence("levels", &format!("{}[{number}]", names.risk), &of(&wanted), &of(&found), findings);
+            decided::same_sequence(kind, &format!("{topic}[{number}]"), &of(&wanted), &of(&found), findings);
         }
     }
 }
