@@ -214,6 +214,13 @@ impl Store {
         Ok(())
     }
 
+    /// Of the files on disk, obsolete ones apart.
+    pub fn disk_bytes(&self) -> Result<u64, StateFault> {
+        let bytes =
+            self.db.property_int_value(rocksdb::properties::LIVE_SST_FILES_SIZE).map_err(|e| self.fault("asking for its size", e))?;
+        Ok(bytes.unwrap_or(0))
+    }
+
     /// Rewrites all files now, dropping what has expired.
     pub fn compact(&self) {
         self.db.compact_range(None::<&[u8]>, None::<&[u8]>);

@@ -13,6 +13,7 @@ use crate::record::{Control, Output, Position, Sample};
 use crate::rule::{self, RuleCounts};
 use crate::sample::TenantSample;
 use crate::shelf::Shelf;
+use crate::speaker::Speaker;
 use crate::subject::{Kind, SubjectRef};
 use crate::time::{MINUTE_MS, Time};
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,8 @@ pub struct Counts {
     pub repeats: u64,
     /// Events that were judged of identities of which too little is known for novelty to say anything.
     pub learning: u64,
+    /// Findings by signal, before labels weigh them; what speaks for a subject is not counted.
+    pub signals: BTreeMap<&'static str, u64>,
     /// Labels by signal whose weight they moved; `NO_SIGNAL` for those whose verdict is not remembered.
     pub labels: BTreeMap<(&'static str, Label), u64>,
     /// By the rule's id.
@@ -63,6 +66,9 @@ impl std::ops::AddAssign for Counts {
         self.judged += more.judged;
         self.repeats += more.repeats;
         self.learning += more.learning;
+        for (signal, n) in more.signals {
+            *self.signals.entry(signal).or_default() += n;
+        }
         for (key, n) in more.labels {
             *self.labels.entry(key).or_default() += n;
         }
@@ -73,6 +79,14 @@ impl std::ops::AddAssign for Counts {
 }
 
 impl Counts {
+    fn count_spoken(&mut self, policy: &Policy, seen: &Observation) {
+        for spoke in seen.spoke.iter().filter(|_| !seen.repeat) {
+            if let Some(Speaker::Signal(signal)) = policy.speaker(spoke.evidence.signal) {
+                *self.signals.entry(signal.name).or_default() += 1;
+            }
+        }
+    }
+
     fn count_label(&mut self, labelled: &Labelled) {
         let moved = if labelled.signals.is_empty() { &[NO_SIGNAL][..] } else { &labelled.signals };
         for signal in moved {
@@ -143,6 +157,7 @@ pub fn apply<S: Shelf<Value = Profile>>(
         fire_timers(policy, topic, shelf, log_time, entry.position, out)?;
         let Some((slot, subject, event, observation, sample)) = seen else { continue };
         let ground = Ground { policy, topic, position: entry.position, log_time };
+        counts.count_spoken(policy, observation);
         let profile = shelf.value(*slot);
         let before = profile.risk.due;
         if let Some(labelled) = decide::decide(&ground, *subject, profile, event, observation, out) {

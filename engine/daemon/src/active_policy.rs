@@ -1,5 +1,6 @@
 //! The policy in force in a partition: adopted from the log at an offset, kept in state, the built-in shadow policy before the first.
 
+use crate::telemetry;
 use portcullis_core::id;
 use portcullis_core::policy::Policy;
 use portcullis_core::policy::yaml::Fault;
@@ -62,6 +63,7 @@ impl ActivePolicy {
         match self.after(record) {
             Ok(None) => {}
             Ok(Some(active)) => {
+                telemetry::policy(log, &self.policy.version, &active.policy.version);
                 tracing::info!(log, version = record.version, digest = record.digest, author = record.author, "policy adopted");
                 *self = active;
             }

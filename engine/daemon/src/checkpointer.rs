@@ -1,6 +1,6 @@
 //! Uploads checkpoints on a thread of its own: the worker makes a directory of hard links, hands it over and goes on.
 
-use crate::config;
+use crate::{config, telemetry};
 use portcullis_state::PartitionIdentity;
 use portcullis_state::checkpoint::{About, CheckpointFault, Checkpoints, Keeping};
 use std::collections::BTreeMap;
@@ -81,6 +81,7 @@ fn work(checkpoints: &Checkpoints, queue: &Receiver<Job>, ending: &AtomicBool) {
             match checkpoints.save(&job.identity, &job.about, &job.dir, ending) {
                 Ok(saved) => {
                     let (sequence, position, bytes, uploaded_bytes) = (saved.sequence, saved.position, saved.bytes, saved.uploaded_bytes);
+                    telemetry::checkpoint(&job.identity.log, job.identity.partition, true);
                     tracing::info!(of, sequence, position, bytes, uploaded_bytes, took_ms = began.elapsed().as_millis(), "checkpoint");
                     let due = collected.entry((job.identity.log.clone(), job.identity.partition)).or_insert(began);
                     if due.elapsed() >= COLLECT_EVERY {
@@ -89,7 +90,10 @@ fn work(checkpoints: &Checkpoints, queue: &Receiver<Job>, ending: &AtomicBool) {
                     }
                 }
                 Err(CheckpointFault::CalledOff) => {}
-                Err(fault) => tracing::warn!(of, "no checkpoint: {fault}"),
+                Err(fault) => {
+                    telemetry::checkpoint(&job.identity.log, job.identity.partition, false);
+                    tracing::warn!(of, "no checkpoint: {fault}");
+                }
             }
         }
         if let Err(error) = std::fs::remove_dir_all(&job.dir) {

@@ -19,6 +19,7 @@ mod simulate;
 mod topics;
 mod validate;
 
+use crate::say::say_on;
 use clap::{Parser, Subcommand};
 use portcullis_core::time::Span;
 use std::fmt;
@@ -86,6 +87,8 @@ enum Command {
     /// Make the key that signs containment requests, or print its public half.
     #[command(subcommand)]
     Gate(gate::GateCommand),
+    /// Print what `/metrics` shows, as a page.
+    Metrics,
 }
 
 /// A duration on the command line.
@@ -125,6 +128,11 @@ impl fmt::Display for Failure {
     }
 }
 
+fn metrics() -> Result<(), Failure> {
+    say_on!("{}", crate::metrics_page::metrics_page());
+    Ok(())
+}
+
 /// Runs a command.
 pub fn main(cli: Cli) -> ExitCode {
     // The demo tells its story on the same screen.
@@ -147,6 +155,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::DeadLetter(command) => dead_letter::run(command),
         Command::Format(command) => format::run(command),
         Command::Gate(command) => gate::run(command),
+        Command::Metrics => metrics(),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };
     if let Failure::Failed(error) = &failure

@@ -149,6 +149,7 @@ fn version() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::Advance;
     use std::io::{Read, Write as _};
 
     fn ask(address: SocketAddr, path: &str) -> (u16, String) {
@@ -175,7 +176,7 @@ mod tests {
         let (code, why) = ask(at, "/readyz");
         assert!(code == 503 && why.contains("events[1]: stopped: offsets-moved") && !why.contains("events[0]"), "{code} {why}");
         worker.remove("events[1]");
-        worker.advance("events[0]", 9, Some(12));
+        worker.advance("events[0]", Advance { position: 9, end: Some(12), ..Advance::default() });
         assert_eq!((ask(at, "/startupz").0, ask(at, "/readyz").0, ask(at, "/livez").0), (200, 200, 200));
         let (code, metrics) = ask(at, "/metrics");
         assert!(code == 200 && metrics.contains("portcullis_lag_records{role=\"score\"} 3"), "{metrics}");

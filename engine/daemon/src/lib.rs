@@ -14,6 +14,7 @@ pub mod jws;
 pub mod keyed_log;
 pub mod line_file;
 pub mod live;
+pub mod metrics_page;
 pub mod model_page;
 pub mod partition;
 pub mod progress;

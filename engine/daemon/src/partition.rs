@@ -310,6 +310,14 @@ impl<V: Value + Default> LogPartition<V> {
         self.store.is_persisting()
     }
 
+    /// Of its files on disk.
+    ///
+    /// # Errors
+    /// When the store cannot be asked.
+    pub fn disk_bytes(&self) -> Result<u64, StateFault> {
+        self.store.disk_bytes()
+    }
+
     /// A copy of the committed state in `target`, which must not exist yet, by hard links where the file system is the same.
     ///
     /// # Errors

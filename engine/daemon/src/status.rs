@@ -1,5 +1,6 @@
 //! What the workers of this process are at, for whoever asks from another thread: readiness, liveness, lag.
 
+use portcullis_core::time::Time;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,12 +33,32 @@ pub struct PartitionStatus {
     pub position: i64,
     /// One past the log's last record, as far as the consumer has heard.
     pub end: Option<i64>,
+    /// When the last record that was dealt with was appended.
+    pub reached: Option<Time>,
+    /// On disk.
+    pub state_bytes: u64,
+}
+
+/// How far a partition is.
+#[derive(Clone, Copy, Default)]
+pub struct Advance {
+    pub position: i64,
+    /// `None`: as before, as are the others.
+    pub end: Option<i64>,
+    pub reached: Option<Time>,
+    pub state_bytes: Option<u64>,
 }
 
 impl PartitionStatus {
     /// Records that wait.
     pub fn lag(&self) -> Option<i64> {
         self.end.map(|end| (end - self.position).max(0))
+    }
+
+    /// How long ago the last record that was dealt with was appended, where more wait.
+    pub fn behind(&self, now: Time) -> Duration {
+        let ms = self.reached.filter(|_| self.lag() > Some(0)).map_or(0, |reached| now.since(reached));
+        Duration::from_millis(ms.max(0) as u64)
     }
 }
 
@@ -92,15 +113,18 @@ impl WorkerStatus {
     pub fn set(&self, partition: &str, phase: Phase, position: i64) {
         self.was_assigned.store(true, Ordering::Relaxed);
         let mut partitions = lock(&self.partitions);
-        let end = partitions.get(partition).and_then(|known| known.end);
-        partitions.insert(partition.to_owned(), PartitionStatus { phase, position, end });
+        let known = partitions.get(partition);
+        let (end, reached, state_bytes) = known.map_or((None, None, 0), |known| (known.end, known.reached, known.state_bytes));
+        partitions.insert(partition.to_owned(), PartitionStatus { phase, position, end, reached, state_bytes });
     }
 
     /// How far a partition is, if it is still assigned.
-    pub fn advance(&self, partition: &str, position: i64, end: Option<i64>) {
+    pub fn advance(&self, partition: &str, to: Advance) {
         if let Some(known) = lock(&self.partitions).get_mut(partition) {
-            known.position = position;
-            known.end = end.or(known.end);
+            known.position = to.position;
+            known.end = to.end.or(known.end);
+            known.reached = to.reached.or(known.reached);
+            known.state_bytes = to.state_bytes.unwrap_or(known.state_bytes);
         }
     }
 
@@ -138,12 +162,15 @@ mod tests {
         assert!(!status.is_ready());
         worker.set("events[1]", Phase::Live, 7);
         assert!(status.is_ready());
-        worker.advance("events[1]", 8, Some(10));
-        assert_eq!(worker.partitions()["events[1]"].lag(), Some(2));
+        worker.advance("events[1]", Advance { position: 8, end: Some(10), reached: Some(Time(5_000)), ..Advance::default() });
+        let told = worker.partitions()["events[1]"].clone();
+        assert_eq!((told.lag(), told.behind(Time(7_500))), (Some(2), Duration::from_millis(2_500)));
+        worker.advance("events[1]", Advance { position: 10, ..Advance::default() });
+        assert_eq!(worker.partitions()["events[1]"].behind(Time(7_500)), Duration::ZERO, "nothing waits");
         worker.set("events[1]", Phase::Stopped("diverged".to_owned()), 8);
         assert!(!status.is_ready());
         worker.remove("events[1]");
-        worker.advance("events[1]", 9, None);
+        worker.advance("events[1]", Advance { position: 9, ..Advance::default() });
         assert!(status.is_ready(), "given away and not back through a late report");
         status.worker("score", 0);
         assert!(!status.is_ready(), "a worker made anew begins anew");

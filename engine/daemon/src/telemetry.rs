@@ -1,11 +1,13 @@
 //! Metrics: one visible list, with units in the names and no identity ever in a label.
 
+use crate::roles::wall_clock;
 use crate::status::{Phase, Status};
 use crate::worker::Published;
 use metrics::{Unit, counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use portcullis_core::containment::{Action, AnswerEnd, DecisionEnd};
-use portcullis_core::event::Label;
+use portcullis_core::decide::DECISION_VERSION;
+use portcullis_core::event::{Class, Label};
 use portcullis_core::verdict::Level;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,7 +54,18 @@ const TRANSACTION: Meter = meter(
 );
 const RESTARTS: Meter =
     meter("portcullis_worker_restarts_total", Kind::Counter, &["role"], "Workers made anew after a failure that passes");
-const VERDICTS: Meter = meter("portcullis_verdicts_total", Kind::Counter, &["level"], "Verdicts that SCORE wrote");
+const VERDICTS: Meter = meter(
+    "portcullis_verdicts_total",
+    Kind::Counter,
+    &["level", "class"],
+    "Verdicts that SCORE wrote; class `none`: of a source, a device or a card",
+);
+const SIGNALS: Meter = meter(
+    "portcullis_signals_total",
+    Kind::Counter,
+    &["signal"],
+    "Findings of a signal, before labels weigh them; beside portcullis_labels_total the share of them that was false",
+);
 const RULE_HITS: Meter = meter("portcullis_rule_hits_total", Kind::Counter, &["rule"], "Rows that a rule of the policy hit, in shadow too");
 const RULE_ERRORS: Meter = meter(
     "portcullis_rule_errors_total",
@@ -69,7 +82,30 @@ const LABELS: Meter = meter(
     &["signal", "label"],
     "Labels by signal whose weight they moved for a subject; signal `none`: the verdict that was meant is not remembered",
 );
+const CHECKPOINTS: Meter =
+    meter("portcullis_checkpoints_total", Kind::Counter, &["end"], "Checkpoints of a partition's state: uploaded, or failed");
+const CHECKPOINT_AT: Meter = meter(
+    "portcullis_checkpoint_timestamp_seconds",
+    Kind::Gauge,
+    &["log", "partition"],
+    "When this process last uploaded a checkpoint of the partition, Unix time; `time() - max by (log, partition) (...)` is its age",
+);
+const POLICY: Meter = meter(
+    "portcullis_policy_info",
+    Kind::Gauge,
+    &["log", "version"],
+    "1 for the policy that a partition of the log last adopted in this process, 0 for those before it",
+);
+const BUILD: Meter = meter("portcullis_build_info", Kind::Gauge, &["version", "decision_version"], "1: what runs here");
 const LAG: Meter = meter("portcullis_lag_records", Kind::Gauge, &["role"], "Records that wait in the partitions assigned to this process");
+const LAG_SECONDS: Meter = meter(
+    "portcullis_lag_seconds",
+    Kind::Gauge,
+    &["role"],
+    "How long the newest record that was dealt with has been in the log, where more wait; of the partition that is furthest behind",
+);
+const STATE_BYTES: Meter =
+    meter("portcullis_state_bytes", Kind::Gauge, &["role"], "Files of the state of the partitions assigned to this process, bytes on disk");
 const PARTITIONS: Meter =
     meter("portcullis_partitions", Kind::Gauge, &["role", "phase"], "Partitions assigned to this process: recovering, live, stopped");
 const SINCE_TURN: Meter =
@@ -84,13 +120,20 @@ pub const ALL: &[Meter] = &[
     TRANSACTION,
     RESTARTS,
     VERDICTS,
+    SIGNALS,
     RULE_HITS,
     RULE_ERRORS,
     PROPOSALS,
     DECISIONS,
     ANSWERS,
     LABELS,
+    CHECKPOINTS,
+    CHECKPOINT_AT,
+    POLICY,
+    BUILD,
     LAG,
+    LAG_SECONDS,
+    STATE_BYTES,
     PARTITIONS,
     SINCE_TURN,
 ];
@@ -123,7 +166,10 @@ impl Metrics {
         let builder = builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS).unwrap_or_default();
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
-        metrics::with_local_recorder(&recorder, describe);
+        metrics::with_local_recorder(&recorder, || {
+            describe();
+            gauge!(BUILD.name, "version" => env!("CARGO_PKG_VERSION"), "decision_version" => DECISION_VERSION.to_string()).set(1.0);
+        });
         Metrics { recorder: Arc::new(recorder), handle }
     }
 
@@ -137,7 +183,11 @@ impl Metrics {
 
 fn describe() {
     for meter in ALL {
-        let unit = if meter.name.ends_with("_seconds") { Unit::Seconds } else { Unit::Count };
+        let unit = match meter.name.rsplit_once('_') {
+            Some((_, "seconds")) => Unit::Seconds,
+            Some((_, "bytes")) => Unit::Bytes,
+            _ => Unit::Count,
+        };
         match meter.kind {
             Kind::Counter => metrics::describe_counter!(meter.name, unit, meter.help),
             Kind::Gauge => metrics::describe_gauge!(meter.name, unit, meter.help),
@@ -153,9 +203,11 @@ fn observe(status: &Status) {
         if mine.is_empty() {
             continue;
         }
-        let (mut lag, mut phases) = (0, [0u32; 3]);
+        let (mut lag, mut behind, mut bytes, mut phases) = (0, Duration::ZERO, 0, [0u32; 3]);
         for partition in mine.iter().flat_map(|w| w.partitions().into_values()) {
             lag += partition.lag().unwrap_or(0);
+            behind = behind.max(partition.behind(wall_clock()));
+            bytes += partition.state_bytes;
             phases[match partition.phase {
                 Phase::Recovering => 0,
                 Phase::Live => 1,
@@ -163,6 +215,10 @@ fn observe(status: &Status) {
             }] += 1;
         }
         gauge!(LAG.name, "role" => role).set(lag as f64);
+        gauge!(LAG_SECONDS.name, "role" => role).set(behind.as_secs_f64());
+        if role != "ingest" {
+            gauge!(STATE_BYTES.name, "role" => role).set(bytes as f64);
+        }
         for (phase, count) in ["recovering", "live", "stopped"].into_iter().zip(phases) {
             gauge!(PARTITIONS.name, "role" => role, "phase" => phase).set(f64::from(count));
         }
@@ -191,6 +247,21 @@ pub fn restarted(role: &'static str) {
     counter!(RESTARTS.name, "role" => role).increment(1);
 }
 
+/// A checkpoint of a partition of `log` was uploaded, or not.
+pub fn checkpoint(log: &str, partition: i32, is_done: bool) {
+    counter!(CHECKPOINTS.name, "end" => if is_done { "uploaded" } else { "failed" }).increment(1);
+    if is_done {
+        let at = wall_clock().0 as f64 / 1_000.0;
+        gauge!(CHECKPOINT_AT.name, "log" => log.to_owned(), "partition" => partition.to_string()).set(at);
+    }
+}
+
+/// A partition of `log` adopted a policy in place of another.
+pub fn policy(log: &str, before: &str, now: &str) {
+    gauge!(POLICY.name, "log" => log.to_owned(), "version" => before.to_owned()).set(0.0);
+    gauge!(POLICY.name, "log" => log.to_owned(), "version" => now.to_owned()).set(1.0);
+}
+
 /// What a record of an input became.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Became {
@@ -203,7 +274,9 @@ pub enum Became {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Counted {
     Ingested(Arc<str>, Became),
-    Verdict(Level),
+    Verdict(Level, Option<Class>),
+    /// By signal.
+    Signal(&'static str),
     /// By the rule's id.
     RuleHit(String),
     RuleError(String),
@@ -225,7 +298,10 @@ impl Counted {
                 };
                 counter!(INGESTED.name, "input" => input.to_string(), "became" => name).increment(n);
             }
-            Counted::Verdict(level) => counter!(VERDICTS.name, "level" => level.name()).increment(n),
+            Counted::Verdict(level, class) => {
+                counter!(VERDICTS.name, "level" => level.name(), "class" => class.map_or("none", Class::name)).increment(n);
+            }
+            Counted::Signal(signal) => counter!(SIGNALS.name, "signal" => *signal).increment(n),
             Counted::RuleHit(rule) => counter!(RULE_HITS.name, "rule" => rule.clone()).increment(n),
             Counted::RuleError(rule) => counter!(RULE_ERRORS.name, "rule" => rule.clone()).increment(n),
             Counted::Proposal(action) => counter!(PROPOSALS.name, "action" => action.name()).increment(n),
@@ -269,11 +345,11 @@ mod tests {
             transaction("score", Published::Yes, 500, 3, Duration::from_millis(4));
             transaction("score", Published::No, 500, 3, Duration::ZERO);
             let mut tally = Tally::default();
-            tally.add(Counted::Verdict(Level::Low), 9);
+            tally.add(Counted::Verdict(Level::Low, None), 9);
             tally.abort();
             tally.add(Counted::Ingested("okta-log".into(), Became::Ignored), 2);
             tally.add(Counted::Ingested("okta-log".into(), Became::DeadLetter), 0);
-            tally.add(Counted::Verdict(Level::High), 1);
+            tally.add(Counted::Verdict(Level::High, Some(Class::Service)), 1);
             tally.add(Counted::RuleError("night_secret_read".to_owned()), 3);
             tally.add(Counted::Decision(Action::StepUp, DecisionEnd::Sent), 1);
             tally.add(Counted::Label("new_device", Label::FalsePositive), 1);
@@ -285,6 +361,7 @@ mod tests {
             "portcullis_transactions_total{role=\"score\",end=\"repeated\"} 1",
             "portcullis_records_read_total{role=\"score\"} 500",
             "portcullis_transaction_seconds_bucket{role=\"score\",le=\"0.005\"} 1",
+            "portcullis_verdicts_total{level=\"high\",class=\"service\"} 1",
             "portcullis_rule_errors_total{rule=\"night_secret_read\"} 3",
             "portcullis_ingested_total{input=\"okta-log\",became=\"ignored\"} 2",
             "portcullis_decisions_total{action=\"step_up\",end=\"sent\"} 1",

@@ -402,6 +402,14 @@ impl<V: Value> Partition<V> {
         self.store.compact();
     }
 
+    /// Of its files on disk.
+    ///
+    /// # Errors
+    /// When RocksDB cannot be asked.
+    pub fn disk_bytes(&self) -> Result<u64, StateFault> {
+        self.store.disk_bytes()
+    }
+
     pub fn stats(&self) -> Stats {
         Stats {
             hits: self.hits,

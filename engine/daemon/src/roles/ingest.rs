@@ -5,7 +5,7 @@ use super::dead_letter::{Complaints, Retried, dead_letter};
 use super::tables::{Changed, Tables, Which};
 use crate::ingest::{Ingest, Ingested};
 use crate::reputation::Change;
-use crate::status::{Phase, WorkerStatus};
+use crate::status::{Advance, Phase, WorkerStatus};
 use crate::telemetry::{Became, Counted, Tally};
 use crate::worker::{NeedsOperator, Outbox, Role};
 use anyhow::bail;
@@ -17,6 +17,7 @@ use portcullis_core::gate::state::tenant_key;
 use portcullis_core::record::EventRecord;
 use portcullis_core::subject::{Kind, SubjectRef};
 use portcullis_core::text::Text;
+use portcullis_core::time::Time;
 use portcullis_schemas::{decode_event, decode_event_record, encode_event};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -52,6 +53,8 @@ pub struct IngestRole {
     status: Arc<WorkerStatus>,
     /// Next record of each partition that was started, as of the last commit.
     started: BTreeMap<TopicPartition, i64>,
+    /// When the last record of each was appended that was looked at.
+    reached: BTreeMap<TopicPartition, Time>,
     /// The same as of the batch that is being published.
     applied: Vec<(TopicPartition, i64)>,
     reported: Instant,
@@ -75,6 +78,7 @@ impl IngestRole {
             reader,
             status,
             started: BTreeMap::new(),
+            reached: BTreeMap::new(),
             applied: Vec::new(),
             reported: Instant::now(),
             complaints: Complaints::default(),
@@ -185,6 +189,7 @@ impl Role for IngestRole {
         for at in partitions {
             self.status.remove(&at.to_string());
             self.started.remove(at);
+            self.reached.remove(at);
         }
         Ok(())
     }
@@ -194,7 +199,8 @@ impl Role for IngestRole {
         if self.reported.elapsed() >= REPORT_EVERY {
             self.reported = Instant::now();
             for (at, position) in &self.started {
-                self.status.advance(&at.to_string(), *position, source.heard_end(at, *position));
+                let (end, reached) = (source.heard_end(at, *position), self.reached.get(at).copied());
+                self.status.advance(&at.to_string(), Advance { position: *position, end, reached, state_bytes: None });
             }
         }
         Ok(())
@@ -202,13 +208,16 @@ impl Role for IngestRole {
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         self.follow_tables();
-        let IngestRole { settings, ingest, complaints, tally, .. } = self;
+        let IngestRole { settings, ingest, complaints, tally, reached, .. } = self;
         self.applied = batch.next_offsets();
         let mut scratch = Scratch::default();
         for records in batch.partitions() {
             let of_topic = settings.inputs.get(records.topic_index());
             let input_name: Arc<str> = Arc::clone(&records.at().topic);
             let (mut events, mut ignored, mut dead_letters) = (0, 0, 0);
+            if let Some(ms) = records.records().last().and_then(|last| last.timestamp.ms()) {
+                reached.insert(records.at().clone(), Time(ms));
+            }
             for record in records.records() {
                 let (topic, first) = match of_topic {
                     Some(topic) => (topic, None),

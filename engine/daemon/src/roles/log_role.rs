@@ -8,7 +8,7 @@ use super::recovery::matrix::Accept;
 use super::takeover::{Job, Takeover, Turnstile};
 use crate::checkpointer::Checkpointer;
 use crate::partition::{LogPartition, identity_of};
-use crate::status::{Phase, WorkerStatus};
+use crate::status::{Advance, Phase, WorkerStatus};
 use crate::worker::{NeedsOperator, Outbox};
 use anyhow::Context;
 use portcullis_connectors::kafka::{Batch, RecordRef, Settings, Source, Start, TopicPartition};
@@ -338,7 +338,13 @@ where
             let Some(owned) = self.owned.get_mut(&number) else { continue };
             let at = TopicPartition::new(Arc::clone(&self.log), number);
             let position = owned.partition.position();
-            self.place.status.advance(&at.to_string(), position, source.heard_end(&at, position));
+            let advance = Advance {
+                position,
+                end: source.heard_end(&at, position),
+                reached: Some(owned.partition.log_time()).filter(|time| time.0 > 0),
+                state_bytes: owned.partition.disk_bytes().ok(),
+            };
+            self.place.status.advance(&at.to_string(), advance);
             let mut done = owned.partition.flush_if_due(Instant::now()).map_err(anyhow::Error::from);
             if let (Ok(()), Some(checkpointer)) = (&done, &self.place.checkpointer) {
                 done = owned.checkpoint_if_due(checkpointer, || identity_of(&self.log, number, self.place.partitions));
@@ -346,7 +352,8 @@ where
             self.give_up_damaged(number, done)?;
         }
         for (number, takeover) in &self.coming {
-            self.place.status.advance(&format!("{}[{number}]", self.log), takeover.position(), None);
+            let advance = Advance { position: takeover.position(), ..Advance::default() };
+            self.place.status.advance(&format!("{}[{number}]", self.log), advance);
         }
         if self.said.elapsed() >= STOPPED_SAID {
             self.said = Instant::now();

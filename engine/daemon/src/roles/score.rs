@@ -54,7 +54,7 @@ impl Role for Score {
         let Score { topics, encoding, partitions, tally } = self;
         let counts = partitions.apply(batch, outbox, |nth, output, outbox| {
             match &output {
-                Output::Verdict(verdict) => tally.add(Counted::Verdict(verdict.level), 1),
+                Output::Verdict(verdict) => tally.add(Counted::Verdict(verdict.level, verdict.class), 1),
                 Output::Proposal(proposal) => tally.add(Counted::Proposal(proposal.action), 1),
                 Output::ToGate(_) | Output::Request(_) | Output::Decision(_) | Output::Answer(_) | Output::Fact(_) => {}
             }
@@ -64,6 +64,9 @@ impl Role for Score {
                 outbox.header(AT, nth.to_string().as_bytes());
             }
         })?;
+        for (signal, n) in counts.signals {
+            tally.add(Counted::Signal(signal), n);
+        }
         for ((signal, label), n) in counts.labels {
             tally.add(Counted::Label(signal, label), n);
         }
