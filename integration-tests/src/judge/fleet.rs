@@ -274,6 +274,12 @@ impl Fleet {
         answer.is_ok_and(|answer| answer.split(' ').nth(1) == Some("200"))
     }
 
+    /// The partitions of a log that were given to no pod that is wanted.
+    pub fn ownerless(&self, log: &str, partitions: i32) -> Vec<String> {
+        let owned: BTreeSet<String> = self.all().into_iter().filter(|pod| self.pods[*pod].wanted).flat_map(|pod| self.owned(pod)).collect();
+        (0..partitions).map(|number| format!("{log}[{number}]")).filter(|partition| !owned.contains(partition)).collect()
+    }
+
     /// The changes of assignment that a pod has seen since its latest start.
     pub fn rebalances(&self, pod: usize) -> usize {
         self.log(pod).lines().filter(|line| line.contains("partitions assigned") || line.contains("partitions revoked")).count()

@@ -544,10 +544,21 @@ impl Run<'_> {
                 continue;
             }
             let coming: Vec<usize> = self.fleet.all().into_iter().filter(|pod| !self.fleet.is_ready(*pod)).collect();
-            if coming.is_empty() {
+            // Nobody owns a partition for a while after a member was lost in the middle of a rebalance; the engine notices, and leaves.
+            let (names, partitions) = (&self.fleet.names, self.schedule.partitions);
+            let logs = [("score", &names.events), ("gate", &names.proposals)];
+            let ownerless: Vec<String> = logs
+                .into_iter()
+                .filter(|(role, _)| roles.contains(role))
+                .flat_map(|(_, log)| self.fleet.ownerless(log, partitions))
+                .collect();
+            if coming.is_empty() && ownerless.is_empty() {
                 break;
             }
-            ensure!(began.elapsed() < SETTLE_MAX, "everything is decided, and pods {coming:?} are not ready after {SETTLE_MAX:?}");
+            ensure!(
+                began.elapsed() < SETTLE_MAX,
+                "everything is decided, and after {SETTLE_MAX:?} pods {coming:?} are not ready, and {ownerless:?} belong to nobody"
+            );
             self.pass(STEP)?;
         }
         self.clock.end("settling");
