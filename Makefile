@@ -48,7 +48,7 @@ lint: bootstrap
 
 # The closed loop on a real identity provider (Keycloak) and a real secrets manager (OpenBao), fetched into the user's cache; some minutes.
 test-keycloak: bootstrap
-	cargo build --release --locked --workspace --bins
+	cargo build --release --locked --workspace --bin portcullis --bin keycloak-loop
 	"$(CARGO_TARGET_DIR)/release/keycloak-loop"
 
 # What the core costs a record (targets: 0.7 us an API event, 1.5 us a log-in), and what a rule in SQL costs a row.
