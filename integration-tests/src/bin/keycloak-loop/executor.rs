@@ -62,17 +62,17 @@ impl Executor {
 
 impl Act for Executor {
     fn act(&mut self, request: &Value) -> (&'static str, String) {
-        let (kind, id) = (&request["target"]["kind"], request["target"]["id"].as_str().unwrap_or_default());
-        let provider = request["target"]["provider"].as_str().unwrap_or_default();
+        let [kind, id, provider] = ["kind", "id", "provider"].map(|field| request["target"][field].as_str().unwrap_or_default());
+        let action = request["action"].as_str().unwrap_or_default();
         let at_keycloak = provider == format!("keycloak {}", self.keycloak.issuer());
-        let (status, detail) = match request["action"].as_str().unwrap_or_default() {
+        let (status, detail) = match action {
             "terminate_session" if at_keycloak && kind == "session" => self.end_session(id),
             "rotate_secret" if at_keycloak && kind == "credential" => self.rotate(id),
             "terminate_privileged_session" => self.end_privileged(id),
             "open_case" | "notify_owner" => ("done", "somebody was told".to_owned()),
             _ => ("unsupported", "nobody does that here".to_owned()),
         };
-        println!("  {} of {kind} {id}: {status}, {detail}", request["action"]);
+        println!("  {action} of {kind} {id}: {status}, {detail}");
         self.acted.push((request.clone(), status));
         (status, detail)
     }

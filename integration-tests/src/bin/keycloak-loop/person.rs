@@ -39,7 +39,7 @@ pub fn taken_over(lab: &mut Lab) {
     for (of, token) in [("hers", &laptop.refresh), ("the thief's", &text(&stolen, "refresh_token"))] {
         let (status, answer) = refresh(token, ELSEWHERE);
         assert_eq!((status, &answer["error"]), (400, &json!("invalid_grant")), "{of} is really dead");
-        println!("  the session's refresh token, {of}, is refused: {}", answer["error_description"]);
+        println!("  the session's refresh token, {of}, is refused: {}", text(&answer, "error_description"));
     }
     for access in [&laptop.access, &text(&stolen, "access_token")] {
         assert_eq!(keycloak.user_info(access, ELSEWHERE), 401, "and so is what was issued for it");
@@ -49,5 +49,5 @@ pub fn taken_over(lab: &mut Lab) {
 
     let fact = lab.fact(&request);
     assert_eq!(fact["event"], "https://schemas.openid.net/secevent/caep/event-type/session-revoked");
-    println!("  her telephone stays logged in; {} is published", fact["event"]);
+    println!("  her telephone stays logged in; {} is published", text(&fact, "event"));
 }

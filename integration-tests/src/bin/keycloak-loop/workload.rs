@@ -44,5 +44,8 @@ pub fn secret_stolen(lab: &mut Lab) {
     let fact = lab.fact(&request);
     assert_eq!(fact["event"], "https://schemas.openid.net/secevent/caep/event-type/credential-change");
     assert_eq!(fact["change_type"], "update");
-    println!("  the old secret is refused, the workload reads the new one out of OpenBao and goes on; {} is published", fact["event"]);
+    println!(
+        "  the old secret is refused, the workload reads the new one out of OpenBao and goes on; {} is published",
+        text(&fact, "event")
+    );
 }
