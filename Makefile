@@ -18,7 +18,7 @@ QUALITY_SEEDS ?= 1001-1004
 EVENTS_EACH ?= 300000
 TIMES      ?= 3
 
-.PHONY: demo test torture deny build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage weights model helm-check helm-readme install bootstrap
+.PHONY: demo test test-keycloak torture deny build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage weights model helm-check helm-readme install bootstrap
 
 demo: build
 	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
@@ -45,6 +45,11 @@ build: bootstrap
 lint: bootstrap
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+
+# The closed loop on a real identity provider (Keycloak) and a real secrets manager (OpenBao), fetched into the user's cache; some minutes.
+test-keycloak: bootstrap
+	cargo build --release --locked --workspace --bin portcullis --bin keycloak-loop
+	"$(CARGO_TARGET_DIR)/release/keycloak-loop"
 
 # What the core costs a record (targets: 0.7 us an API event, 1.5 us a log-in), and what a rule in SQL costs a row.
 bench-core: bootstrap

@@ -1,7 +1,11 @@
 //! The harness of the integration tests: real servers, fetched and started on loopback, and stopped whatever happens to the test.
 
+pub mod geoip;
+pub mod http;
 pub mod judge;
 pub mod kafka;
+pub mod keycloak;
+pub mod openbao;
 pub mod proxy;
 pub mod responder;
 pub mod s3;

@@ -16,8 +16,10 @@
 //! | `userId`, else `details.username`; of a client's own log-in that names no user, `clientId` | `identity.id`; `native_id` is `details.username` |
 //! | `details.impersonator` | `identity.id` of IMPERSONATE, `on_behalf_of` the user |
 //! | `realmName`, `realmId` | `identity.issuer`, `provider.instance`: `/realms/{name}` under the input's provider, where that names no realm itself |
-//! | `sessionId`, else `details.code_id` of what succeeded (the log does not write the former) | `session.id` |
-//! | `clientId`; `details.{token_id,refresh_token_id,updated_refresh_token_id}` | `credential.client_id`; `credential.{id,parent}` |
+//! | `sessionId`, else `details.code_id` of what succeeded (older listeners do not write the former) | `session.id` |
+//! | `clientId` | `credential.client_id` |
+//! | `details.refresh_token_id` of REFRESH_TOKEN, elsewhere `details.token_id` | `credential.id` |
+//! | `details.client_auth_method` of CLIENT_LOGIN | `credential.kind`; `credential.id` is `clientId` then, for a client has one secret, which no event names |
 //! | `details.{grant_type,credential_type,identity_provider,x509_cert_serial_number}` | `auth.method` |
 //! | `details.scope` | `change.scope` of consents, `request.scope` |
 //! | `ipAddress`; `details.user_agent` (custom listeners) | `source` |
@@ -224,6 +226,16 @@ fn method(name: &str, json: &Json, failed: Option<AuthFailure>) -> Option<AuthMe
     })
 }
 
+/// What a client proves itself by: the ids of Keycloak's client authenticators.
+fn secret_of_client(authenticator: &str) -> Option<CredentialKind> {
+    match authenticator {
+        "client-secret" | "client-secret-jwt" => Some(CredentialKind::ClientSecret),
+        "client-jwt" | "client-x509" => Some(CredentialKind::Certificate),
+        "federated-jwt" => Some(CredentialKind::WorkloadIdentity),
+        _ => None,
+    }
+}
+
 /// The realm's address, as far as the input and the record name it.
 fn realm<'a>(json: &Json<'a>, input: &'a Input) -> Option<Text<'a>> {
     let name = by(json, "realmName").text();
@@ -281,12 +293,17 @@ fn user_event<'a>(json: &Json<'a>, input: &'a Input) -> Result<Item<'a>, Fault> 
     event.identity = Some(identity);
     let session = by(json, "sessionId").text().or_else(|| detail(json, "code_id").text().filter(|_| !failed));
     event.session = Session { id: session, parent: None }.unless_empty();
-    let presented = detail(json, "refresh_token_id").text();
+    let own_secret = Some(detail(json, "client_auth_method").str()).filter(|_| name == "CLIENT_LOGIN").and_then(secret_of_client);
     event.credential = Credential {
         // What was presented for new tokens; elsewhere what was issued.
-        id: if name == "REFRESH_TOKEN" { presented } else { detail(json, "token_id").text() },
+        id: match name {
+            "REFRESH_TOKEN" => detail(json, "refresh_token_id").text(),
+            _ if own_secret.is_some() => client.clone(),
+            _ => detail(json, "token_id").text(),
+        },
         kind: match name {
             "REFRESH_TOKEN" => Some(CredentialKind::RefreshToken),
+            _ if own_secret.is_some() => own_secret,
             "UPDATE_PASSWORD" | "UPDATE_CREDENTIAL" | "REMOVE_CREDENTIAL" if kind != EventType::AccountUpdate => {
                 Some(CredentialKind::Password)
             }
@@ -458,7 +475,7 @@ fn names(representation: &Json<'static>) -> Option<Text<'static>> {
 #[cfg(test)]
 mod tests {
     use super::super::{Format, Input, testing};
-    use portcullis_core::event::{AuthFailure, AuthMethod, Class, Event, EventType};
+    use portcullis_core::event::{AuthFailure, AuthMethod, Class, CredentialKind, Event, EventType};
 
     fn lab() -> Input {
         Input { provider_instance: Some("https://idp.example".into()), ..Input::behaviour("keycloak", None) }
@@ -531,9 +548,16 @@ mod tests {
         event(&user_event("CODE_TO_TOKEN", "", r#""token_id":"at-1","code_id":"s-1""#), |event| {
             assert_eq!(event.credential_id(), Some("at-1"))
         });
-        let client = user_event("CLIENT_LOGIN", "", r#""username":"service-account-shop","grant_type":"client_credentials""#);
-        event(&client, |event| {
+        let details =
+            r#""username":"service-account-shop","grant_type":"client_credentials","token_id":"at-3","client_auth_method":"client-secret""#;
+        event(&user_event("CLIENT_LOGIN", "", details), |event| {
             assert_eq!((event.kind, event.method()), (EventType::AuthToken, Some(AuthMethod::ClientCredentials)));
+            let credential = event.credential.as_ref().unwrap();
+            assert_eq!(
+                (credential.id.as_deref(), credential.kind),
+                (Some("shop"), Some(CredentialKind::ClientSecret)),
+                "what was presented"
+            );
             assert_eq!(event.identity.unwrap().class, Some(Class::Service));
         });
         let guessed = user_event("CLIENT_LOGIN_ERROR", "invalid_client_credentials", "").replace(r#""userId":"u-1","#, "");

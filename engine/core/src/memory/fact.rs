@@ -181,7 +181,11 @@ impl Facts {
         if !self.contained.is_empty() && event.kind != EventType::AuthLogout {
             let credential = event.credential_id().map_or(0, credential);
             let workload = event.source.as_ref().and_then(|s| s.workload.as_deref()).map_or(0, |w| hash(Of::Workload, w.as_bytes()));
-            let stops = |c: &&Containment| c.target == 0 || [session, credential, workload].contains(&c.target);
+            // A secret that is named after its client keeps its name when it is rotated: what is used under it is the new one.
+            let named_after = event.credential.as_ref().and_then(|c| c.client_id.as_deref());
+            let keeps_its_name = event.credential_id().is_some() && event.credential_id() == named_after;
+            let replaced = |c: &Containment| c.action == Action::RotateSecret && c.target == credential && keeps_its_name;
+            let stops = |c: &&Containment| (c.target == 0 || [session, credential, workload].contains(&c.target)) && !replaced(c);
             let latest = self.contained.iter().filter(stops).max_by_key(|c| c.at);
             row.fact.contained = latest.map(|c| Contained { action: c.action, ms: since(c.at) }).filter(|c| c.ms > 0);
         }
@@ -335,6 +339,22 @@ mod tests {
         assert_eq!(concerned(&event), Some("new"), "named by nothing else");
         event.change = Some(Box::new(crate::event::Change { value: Some("old".into()), ..Default::default() }));
         assert_eq!(concerned(&event), Some("old"));
+    }
+
+    #[test]
+    fn a_rotated_secret_that_keeps_its_name_is_the_new_one() {
+        let breach = |id: &str, action: Action| {
+            let mut facts = Facts::default();
+            facts.contain(action, credential(id), Time(1));
+            let mut event = Event::new(EventType::AuthToken, Time(5_000));
+            event.credential = Some(crate::event::Credential { id: Some(id.into()), client_id: Some("etl".into()), ..Default::default() });
+            let mut row = Row::new(crate::subject::Kind::Identity, crate::event::Class::Service, Time(5_000));
+            facts.fill(&event, Time(5_000), &mut row);
+            row.fact.contained.is_some()
+        };
+        assert!(!breach("etl", Action::RotateSecret));
+        assert!(breach("etl", Action::RevokeToken), "revoked, it is not replaced");
+        assert!(breach("etl-secret-1", Action::RotateSecret), "the old one has a name of its own");
     }
 
     #[test]

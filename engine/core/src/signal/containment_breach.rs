@@ -23,7 +23,7 @@ pub const SIGNAL: Signal = Signal {
     doc: Doc {
         sees: "Accepted activity after a containment that was carried out and should have stopped it.",
         why: "Either the containment failed, or the attacker came back.",
-        silent: "For other sessions and credentials than those that were contained, and once the containment is reverted or released.",
+        silent: "For other sessions and credentials than those that were contained, for a rotated secret that the log names after its client, old and new alike, and once the containment is reverted or released.",
         source: "The containment outcomes that are reported back",
     },
     speak,
