@@ -18,7 +18,7 @@ QUALITY_SEEDS ?= 1001-1004
 EVENTS_EACH ?= 300000
 TIMES      ?= 3
 
-.PHONY: demo test torture deny build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage weights model helm-check helm-readme install bootstrap
+.PHONY: demo test torture build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage weights model helm-check helm-readme install bootstrap
 
 demo: build
 	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
@@ -33,10 +33,6 @@ torture: bootstrap
 	cargo build --release --locked --workspace --bins
 	@mkdir -p "$(dir $(TORTURE_LOG))"
 	@"$(CARGO_TARGET_DIR)/release/judge" --from $(SEED) --seeds $(SEEDS) --lanes $(LANES) --log "$(TORTURE_LOG)"
-
-# Licences, sources and advisories of what is depended on. CI runs it, too.
-deny: bootstrap
-	@.ci/deny
 
 build: bootstrap
 	cargo build --release --locked --workspace --bin portcullis

@@ -281,10 +281,15 @@ fn user_event<'a>(json: &Json<'a>, input: &'a Input) -> Result<Item<'a>, Fault> 
     event.identity = Some(identity);
     let session = by(json, "sessionId").text().or_else(|| detail(json, "code_id").text().filter(|_| !failed));
     event.session = Session { id: session, parent: None }.unless_empty();
-    let presented = detail(json, "refresh_token_id").text();
+    let refresh_token = detail(json, "refresh_token_id").text();
+    // What was presented for new tokens; elsewhere what was issued, and the refresh token that came with it.
+    let (id, parent) = match name {
+        "REFRESH_TOKEN" => (refresh_token, None),
+        _ => (detail(json, "token_id").text(), refresh_token),
+    };
     event.credential = Credential {
-        // What was presented for new tokens; elsewhere what was issued.
-        id: if name == "REFRESH_TOKEN" { presented } else { detail(json, "token_id").text() },
+        id,
+        parent,
         kind: match name {
             "REFRESH_TOKEN" => Some(CredentialKind::RefreshToken),
             "UPDATE_PASSWORD" | "UPDATE_CREDENTIAL" | "REMOVE_CREDENTIAL" if kind != EventType::AccountUpdate => {
@@ -528,8 +533,9 @@ mod tests {
         event(&user_event("REFRESH_TOKEN", "", details), |event| {
             assert_eq!((event.kind, event.credential_id(), event.method()), (EventType::AuthToken, Some("rt-1"), Some(AuthMethod::Oauth)));
         });
-        event(&user_event("CODE_TO_TOKEN", "", r#""token_id":"at-1","code_id":"s-1""#), |event| {
-            assert_eq!(event.credential_id(), Some("at-1"))
+        event(&user_event("CODE_TO_TOKEN", "", r#""token_id":"at-1","refresh_token_id":"rt-1","code_id":"s-1""#), |event| {
+            let credential = event.credential.unwrap();
+            assert_eq!((credential.id.as_deref(), credential.parent.as_deref()), (Some("at-1"), Some("rt-1")));
         });
         let client = user_event("CLIENT_LOGIN", "", r#""username":"service-account-shop","grant_type":"client_credentials""#);
         event(&client, |event| {

@@ -107,6 +107,7 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
                 open.deadline = None;
                 if !std::mem::replace(&mut open.is_done, true) {
                     self.out.extend(fact(&open, self.now).map(|fact| Output::Fact(Box::new(fact))));
+                    self.rotated(&open)?;
                 }
             }
             Reverted => return self.close(&open),
@@ -272,6 +273,7 @@ fn release(open: &Open, now: crate::time::Time) -> Proposal {
         params: Params { kind: Some(p.action.name().to_owned()), ..Params::default() },
         target: Target { kind: "request".to_owned(), id: open.request.clone(), ..p.target.clone() },
         reason: format!("undo {} on {} {}", p.action, p.target.kind, p.target.id),
+        siblings: Vec::new(),
         approval_required: false,
         revert_after: None,
         ..(**p).clone()

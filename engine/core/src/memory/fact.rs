@@ -182,7 +182,8 @@ impl Facts {
             let credential = event.credential_id().map_or(0, credential);
             let workload = event.source.as_ref().and_then(|s| s.workload.as_deref()).map_or(0, |w| hash(Of::Workload, w.as_bytes()));
             let stops = |c: &&Containment| c.target == 0 || [session, credential, workload].contains(&c.target);
-            let latest = self.contained.iter().filter(stops).max_by_key(|c| c.at);
+            // A rotated secret may be good for a while yet; what ended it is not.
+            let latest = self.contained.iter().filter(stops).max_by_key(|c| (c.action != Action::RotateSecret, c.at));
             row.fact.contained = latest.map(|c| Contained { action: c.action, ms: since(c.at) }).filter(|c| c.ms > 0);
         }
         if matches!(event.kind, EventType::AuthMfa | EventType::AuthLogin) && event.succeeded() {
@@ -211,7 +212,7 @@ impl Facts {
 }
 
 /// The credential that is created or revoked. The event's own one may merely be what its actor presents.
-fn concerned<'a>(event: &'a Event<'_>) -> Option<&'a str> {
+pub fn concerned<'a>(event: &'a Event<'_>) -> Option<&'a str> {
     event.change.as_deref().and_then(|c| c.value.as_deref()).or(event.credential_id())
 }
 
