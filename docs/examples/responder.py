@@ -20,6 +20,8 @@ ISSUER, AUDIENCE = "portcullis", "portcullis-executor"  # gate.issuer, gate.audi
 def act(request):
     """Carries a request out. Returns a status of `containment.outcome` and a sentence."""
     print(request["action"], request["target"]["kind"], request["target"]["id"], "-", request["reason"], flush=True)
+    for sibling in request.get("siblings", []):  # ends with the target; another key (`credential`) is only to be looked at
+        print("  and", sibling["kind"], sibling["id"], "at", sibling.get("provider"), flush=True)
     return "unsupported", "this example only prints"
 
 

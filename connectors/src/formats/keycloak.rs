@@ -19,6 +19,7 @@
 //! | `sessionId`, else `details.code_id` of what succeeded (older listeners do not write the former) | `session.id` |
 //! | `clientId` | `credential.client_id` |
 //! | `details.refresh_token_id` of REFRESH_TOKEN, elsewhere `details.token_id` | `credential.id` |
+//! | `details.refresh_token_id` elsewhere | `credential.parent`: what came with the token that was issued |
 //! | `details.client_auth_method` of CLIENT_LOGIN | `credential.kind`; `credential.id` is `clientId` then, for a client has one secret, which no event names |
 //! | `details.{grant_type,credential_type,identity_provider,x509_cert_serial_number}` | `auth.method` |
 //! | `details.scope` | `change.scope` of consents, `request.scope` |
@@ -294,13 +295,16 @@ fn user_event<'a>(json: &Json<'a>, input: &'a Input) -> Result<Item<'a>, Fault> 
     let session = by(json, "sessionId").text().or_else(|| detail(json, "code_id").text().filter(|_| !failed));
     event.session = Session { id: session, parent: None }.unless_empty();
     let own_secret = Some(detail(json, "client_auth_method").str()).filter(|_| name == "CLIENT_LOGIN").and_then(secret_of_client);
+    let refresh_token = detail(json, "refresh_token_id").text();
+    // What was presented for new tokens; elsewhere what was issued, and the refresh token that came with it.
+    let (id, parent) = match name {
+        "REFRESH_TOKEN" => (refresh_token, None),
+        _ if own_secret.is_some() => (client.clone(), None),
+        _ => (detail(json, "token_id").text(), refresh_token),
+    };
     event.credential = Credential {
-        // What was presented for new tokens; elsewhere what was issued.
-        id: match name {
-            "REFRESH_TOKEN" => detail(json, "refresh_token_id").text(),
-            _ if own_secret.is_some() => client.clone(),
-            _ => detail(json, "token_id").text(),
-        },
+        id,
+        parent,
         kind: match name {
             "REFRESH_TOKEN" => Some(CredentialKind::RefreshToken),
             _ if own_secret.is_some() => own_secret,
@@ -545,8 +549,9 @@ mod tests {
         event(&user_event("REFRESH_TOKEN", "", details), |event| {
             assert_eq!((event.kind, event.credential_id(), event.method()), (EventType::AuthToken, Some("rt-1"), Some(AuthMethod::Oauth)));
         });
-        event(&user_event("CODE_TO_TOKEN", "", r#""token_id":"at-1","code_id":"s-1""#), |event| {
-            assert_eq!(event.credential_id(), Some("at-1"))
+        event(&user_event("CODE_TO_TOKEN", "", r#""token_id":"at-1","refresh_token_id":"rt-1","code_id":"s-1""#), |event| {
+            let credential = event.credential.unwrap();
+            assert_eq!((credential.id.as_deref(), credential.parent.as_deref()), (Some("at-1"), Some("rt-1")));
         });
         let details =
             r#""username":"service-account-shop","grant_type":"client_credentials","token_id":"at-3","client_auth_method":"client-secret""#;

@@ -52,6 +52,17 @@ pub struct Target {
     pub sub_id: Option<String>,
 }
 
+/// Where a credential was used from lately.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SeenFrom {
+    /// `workload`, or `source`: an address without a name.
+    pub kind: String,
+    pub id: String,
+    /// To the hour, both.
+    pub first: Time,
+    pub last: Time,
+}
+
 /// Parameters of an action; which are set depends on the action.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -117,6 +128,15 @@ pub struct Proposal {
     pub step: u32,
     /// The address that the activity came from, for protected networks.
     pub source_ip: Option<String>,
+    /// What belongs to the target, and an incident on it reaches too.
+    #[serde(default)]
+    pub siblings: Vec<Target>,
+    /// Of a machine's credential: where it was used from lately.
+    #[serde(default)]
+    pub seen_from: Vec<SeenFrom>,
+    /// The request that was done first: the rotation, of the revocation of the old secret.
+    #[serde(default)]
+    pub depends_on: Option<String>,
 }
 
 named_enum! {
@@ -184,6 +204,12 @@ pub struct ContainmentRequest {
     /// Compact JWS whose payload is this request without this field; added by the shell at publish, absent in shadow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jws: Option<String>,
+    /// What belongs to the target, and an incident on it reaches too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub siblings: Vec<Target>,
+    /// Of a machine's credential: where it was used from in the last 30 days, the place known for longest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen_from: Vec<SeenFrom>,
 }
 
 mod dependents {
@@ -216,7 +242,7 @@ named_enum! {
     pub enum DecisionEnd {
         Sent = "sent", WouldSend = "would_send", HeldApproval = "held_approval", HeldBudget = "held_budget", HeldBreaker = "held_breaker",
         RefusedProtected = "refused_protected", RefusedTooOld = "refused_too_old", Duplicate = "duplicate", Expired = "expired",
-        Rejected = "rejected",
+        Rejected = "rejected", HeldGrace = "held_grace",
     }
 }
 

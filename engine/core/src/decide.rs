@@ -7,12 +7,14 @@ use crate::exception;
 use crate::falls::{Answers, Border, falls_below};
 use crate::feedback::{Feedback, Held, Labelled};
 use crate::id::id;
+use crate::keyring::Keyring;
 use crate::observe::{self, Observation};
 use crate::policy::{Emit, Policy};
 use crate::profile::{Context, Emitted, Incident, PLANTED_MAX, Profile, Risk};
 use crate::propose;
 use crate::record::{Control, IncidentClosed, Output, Position};
 use crate::subject::{Kind, SubjectRef};
+use crate::target::About;
 use crate::time::{MINUTE_MS, Time};
 use crate::verdict::{Actor, Centibans, IncidentRef, Level, LogRef, Name, Probability, Verdict};
 
@@ -55,6 +57,10 @@ pub fn decide(
     }
     let risk = &mut profile.risk;
     take_facts(risk, subject.kind, event, seen);
+    if subject.kind == Kind::Identity {
+        Keyring::learn(&mut profile.keyring, event, seen.row.class, seen.row.acted_upon, seen.row.now);
+    }
+    let keyring = profile.keyring.as_deref();
     risk.advance(seen.row.now, ground.log_time);
     if !(ground.policy.exceptions.is_empty() || seen.spoke.is_empty()) {
         exception::except(ground, subject, risk, event, seen);
@@ -105,14 +111,16 @@ pub fn decide(
         remember_planted(risk, event);
     }
     // What is asked never depends on what is emitted: a second session of the same thief is worth a verdict too.
-    if is_due(policy.emit, risk, &sum, level, ground.log_time) || propose::anything_new(policy, subject, risk, &sum, level, event) {
+    if is_due(policy.emit, risk, &sum, level, ground.log_time)
+        || propose::anything_new(policy, &About { subject, risk, keyring, sum: &sum, event }, level)
+    {
         let mut verdict = verdict(ground, subject, risk, &sum, prior, level, Some(event), std::mem::take(&mut seen.errors));
         let against = verdict.reasons.partition_point(|r| r.db > 0.0);
         verdict.reasons.splice(against..against, seen.aside.drain(..));
         verdict.actor.automation = f64::from(seen.row.rhythm.automation_permille()) / 1_000.0;
         if level > Level::Low {
             Feedback::judged(&mut risk.feedback, &verdict, &risk.evidence, &sum, risk.clock);
-            propose::propose(ground, subject, risk, &sum, &verdict, event, out);
+            propose::propose(ground, subject, risk, keyring, &sum, &verdict, event, out);
         }
         // A proposal names its verdict, so the verdict stands before it.
         out.insert(out.len() - proposals_at_end(out, &verdict.id), Output::Verdict(Box::new(verdict)));

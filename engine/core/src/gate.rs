@@ -9,6 +9,7 @@ mod budget;
 mod fact;
 mod open;
 mod protected;
+mod rotation;
 pub mod state;
 mod waiting;
 
@@ -214,6 +215,8 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
             labels: Vec::new(),
             evidence: Vec::new(),
             planted: Vec::new(),
+            siblings: Vec::new(),
+            seen_from: Vec::new(),
             level: Level::High,
             ..proposal.clone()
         };
@@ -337,12 +340,14 @@ fn request(policy: &Policy, p: &Proposal, agreed: Vec<Approver>, now: Time) -> C
         planted: p.planted.clone(),
         approval: Approval { state, by: agreed },
         reversible: p.action.is_reversible(),
-        depends_on: None,
+        depends_on: p.depends_on.clone(),
         releases: (p.action == Action::Release).then(|| p.target.id.clone()),
         not_after: now.plus(lasts_ms),
         revert_after: p.revert_after.map(|s| now.plus(s.0)),
         mode: p.mode,
         policy: policy.reference(),
         jws: None,
+        siblings: p.siblings.clone(),
+        seen_from: p.seen_from.clone(),
     }
 }

@@ -7,6 +7,7 @@ use crate::falls::Answers;
 use crate::feedback::Feedback;
 use crate::hash::{Of, hash_parts};
 use crate::heard::Heard;
+use crate::keyring::Keyring;
 use crate::memory::Memory;
 use crate::subject::Kind;
 use crate::time::{DAY_MS, Time};
@@ -15,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 /// Stands before every value. Raised with every change of their layout, together with `decide::DECISION_VERSION` (the journal's digest of
 /// the state is over these bytes); a newer one is refused.
-/// 2: the memory of the whole catalogue of signals. 3: `Risk::feedback`, which stands last.
-pub const STATE_VERSION: u32 = 3;
+/// 2: the memory of the whole catalogue of signals. 3: `Risk::feedback`, which stands last. 4: `keyring`, which stands behind the rest.
+pub const STATE_VERSION: u32 = 4;
 
 /// The oldest version that is read. What is older is thrown away and rebuilt from a checkpoint or the log.
 pub const OLDEST_STATE_VERSION: u32 = 2;
@@ -43,6 +44,9 @@ pub struct Profile {
     /// Stands behind the rest, and only where there is any: a policy without such rules costs no byte.
     #[serde(skip)]
     pub heard: Vec<Heard>,
+    /// Stands behind that, where there is one. Moves with `risk`.
+    #[serde(skip)]
+    pub keyring: Option<Box<Keyring>>,
 }
 
 /// Appends to a vector. Nearly all that comes is a number of at most ten bytes, for which a call to copy memory costs more than the copy.
@@ -250,6 +254,7 @@ impl Profile {
         };
         if self.risk.decided_at != Time(0) && log_time.since(self.risk.decided_at) > retention_ms {
             self.risk = Risk::default();
+            self.keyring = None;
         }
         self.risk.decided_at = log_time;
     }
@@ -259,8 +264,11 @@ impl Profile {
         out.push(STATE_VERSION as u8);
         // Writing into memory cannot fail, and no type here refuses to be written.
         let _written = postcard::serialize_with_flavor(self, Appending(out));
-        if !self.heard.is_empty() {
+        if !self.heard.is_empty() || self.keyring.is_some() {
             let _written = postcard::serialize_with_flavor(&self.heard, Appending(out));
+        }
+        if let Some(keyring) = &self.keyring {
+            let _written = postcard::serialize_with_flavor(keyring, Appending(out));
         }
     }
 
@@ -279,9 +287,11 @@ impl Profile {
     }
 
     fn decode_parts(bytes: &[u8]) -> postcard::Result<Profile> {
-        let (mut profile, rest) = postcard::take_from_bytes::<Profile>(bytes)?;
-        if !rest.is_empty() {
-            profile.heard = postcard::from_bytes(rest)?;
+        let (mut profile, behind) = postcard::take_from_bytes::<Profile>(bytes)?;
+        if !behind.is_empty() {
+            let rest;
+            (profile.heard, rest) = postcard::take_from_bytes(behind)?;
+            profile.keyring = if rest.is_empty() { None } else { Some(postcard::from_bytes(rest)?) };
         }
         Ok(profile)
     }
@@ -295,5 +305,6 @@ impl Profile {
             + self.risk.evidence.len() * 400
             + if self.risk.incident.is_some() { 1_000 } else { 0 }
             + if self.risk.feedback.is_some() { 500 } else { 0 }
+            + self.keyring.as_ref().map_or(0, |k| k.heap_bytes())
     }
 }

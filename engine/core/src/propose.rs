@@ -1,4 +1,4 @@
-//! Proposals: which actions of the playbook follow from a verdict, and on which targets.
+//! Proposals: which actions of the playbook follow from a verdict, and which were asked for before.
 
 use crate::containment::{Action, Params, Proposal, Target};
 use crate::decide::{Ground, allowed_unauthenticated};
@@ -6,35 +6,40 @@ use crate::event::{Class, Event};
 use crate::evidence::Sum;
 use crate::hash::{Of, hash_parts};
 use crate::id::id;
+use crate::keyring::Keyring;
 use crate::policy::{Dependents, Match, Playbook, Policy, Step};
 use crate::profile::{Risk, STEPS_MAX, StepTaken};
 use crate::record::Output;
 use crate::subject::{Kind, SubjectRef};
-use crate::time::Span;
+use crate::target::About;
+use crate::time::{HOUR_MS, Span};
 use crate::verdict::{Family, IncidentRef, Level, Name, Verdict};
 
-/// Targets that one step may name at once.
-const TARGETS_MAX: usize = 8;
+/// How long the old secret lives on where others may depend on it and the playbook says nothing.
+const GRACE_MS: i64 = HOUR_MS;
 
 /// Proposes what the playbook of the verdict's level asks for and has not been proposed in this incident at this level.
+#[allow(clippy::too_many_arguments)]
 pub fn propose(
     ground: &Ground<'_>,
     subject: SubjectRef<'_>,
     risk: &mut Risk,
+    keyring: Option<&Keyring>,
     sum: &Sum,
     verdict: &Verdict,
     event: &Event<'_>,
     out: &mut Vec<Output>,
 ) {
     let Some(mut incident) = risk.incident.take() else { return };
+    let about = About { subject, risk, keyring, sum, event };
     if let Some(playbook) = playbook_of(ground.policy, subject, risk) {
-        for step in steps(playbook, verdict.level, subject, sum, event) {
-            for target in targets(step.action, subject, risk, sum, event) {
+        for step in steps(playbook, verdict.level, &about) {
+            for target in about.targets(step.action) {
                 let Some(count) = next_step(&mut incident.steps, step.action, &target, verdict.level) else { continue };
                 let reference = IncidentRef { id: incident.id.clone(), opened_at: incident.opened_at };
-                let mut proposal = proposal(ground, subject, risk, verdict, event, playbook, step, target, reference, count);
+                let mut proposal = proposal(ground, &about, verdict, playbook, step, target, reference, count);
                 proposal.planted = incident.planted.clone();
-                proposal.params = params(ground.policy, step, subject, sum, risk, event);
+                proposal.params = params(ground.policy, step, &about);
                 out.push(Output::Proposal(Box::new(proposal)));
             }
         }
@@ -43,11 +48,11 @@ pub fn propose(
 }
 
 /// Whether `propose` would propose something at this level.
-pub fn anything_new(policy: &Policy, subject: SubjectRef<'_>, risk: &Risk, sum: &Sum, level: Level, event: &Event<'_>) -> bool {
-    let (Some(incident), true) = (&risk.incident, level > Level::Low) else { return false };
-    let Some(playbook) = playbook_of(policy, subject, risk) else { return false };
-    steps(playbook, level, subject, sum, event).any(|step| {
-        targets(step.action, subject, risk, sum, event).iter().any(|target| {
+pub fn anything_new(policy: &Policy, about: &About<'_>, level: Level) -> bool {
+    let (Some(incident), true) = (&about.risk.incident, level > Level::Low) else { return false };
+    let Some(playbook) = playbook_of(policy, about.subject, about.risk) else { return false };
+    steps(playbook, level, about).any(|step| {
+        about.targets(step.action).iter().any(|target| {
             let hash = target_hash(target);
             let taken = incident.steps.iter().find(|s| s.action == step.action && s.target == hash);
             taken.map_or(incident.steps.len() < STEPS_MAX, |taken| is_next(taken, level))
@@ -56,16 +61,10 @@ pub fn anything_new(policy: &Policy, subject: SubjectRef<'_>, risk: &Risk, sum: 
 }
 
 /// The steps of a ladder that this event allows.
-fn steps<'p>(
-    playbook: &'p Playbook,
-    level: Level,
-    subject: SubjectRef<'_>,
-    sum: &Sum,
-    event: &Event<'_>,
-) -> impl Iterator<Item = &'p Step> {
+fn steps<'p>(playbook: &'p Playbook, level: Level, about: &About<'_>) -> impl Iterator<Item = &'p Step> {
+    let (kind, type_, anybody) = (about.subject.kind, about.event.kind, about.sum.only_unauthenticated);
     playbook.steps(level).iter().filter(move |step| {
-        (step.on_types.is_empty() || step.on_types.contains(&event.kind))
-            && (!sum.only_unauthenticated || allowed_unauthenticated(subject.kind, step.action))
+        (step.on_types.is_empty() || step.on_types.contains(&type_)) && (!anybody || allowed_unauthenticated(kind, step.action))
     })
 }
 
@@ -89,7 +88,7 @@ fn matches(m: &Match, policy: &Policy, subject: SubjectRef<'_>, risk: &Risk) -> 
         && (m.dependents.is_empty() || (is_identity && m.dependents.contains(&dependents(risk))))
 }
 
-fn dependents(risk: &Risk) -> Dependents {
+pub fn dependents(risk: &Risk) -> Dependents {
     match risk.context.as_ref().and_then(|c| c.dependents.as_ref()) {
         None => Dependents::Unknown,
         Some(list) if list.is_empty() => Dependents::None,
@@ -124,66 +123,8 @@ fn target_hash(target: &Target) -> u64 {
     hash_parts(Of::Target, &[target.kind.as_bytes(), target.id.as_bytes()])
 }
 
-/// What the action is done to: the sessions and credentials of the evidence that speaks, not only the account.
-fn targets(action: Action, subject: SubjectRef<'_>, risk: &Risk, sum: &Sum, event: &Event<'_>) -> Vec<Target> {
-    use Action::*;
-    let provider =
-        event.provider.as_ref().map(|p| [p.product.as_deref(), p.instance.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" "));
-    let named = |kind: &str, id: &str| Target {
-        kind: kind.to_owned(),
-        id: id.to_owned(),
-        provider: provider.clone(),
-        native_id: None,
-        sub_id: None,
-    };
-    let account = || {
-        let identity = event.identity.as_ref().filter(|i| subject.kind == Kind::Identity && i.id.as_str() == subject.id);
-        let native_id = identity.and_then(|i| i.native_id.as_deref()).map(str::to_owned);
-        let sub = native_id.as_deref().unwrap_or(subject.id);
-        let sub_id = identity
-            .and_then(|i| i.issuer.as_deref())
-            .map(|iss| serde_json::json!({"format": "iss_sub", "iss": iss, "sub": sub}).to_string());
-        Target { native_id, sub_id, ..named("account", subject.id) }
-    };
-    // What somebody did to an identity was done in a session and from a place of their own.
-    let acted_upon = subject.kind == Kind::Identity && event.identity_id() != Some(subject.id);
-    let of_evidence = |kind: &str, field: fn(&crate::evidence::Evidence) -> Option<&String>| {
-        let mut list: Vec<Target> = Vec::new();
-        for (i, cb) in &sum.applied {
-            if let Some(id) = field(&risk.evidence[*i]).filter(|_| *cb > 0)
-                && list.len() < TARGETS_MAX
-                && list.iter().all(|t| t.id != *id)
-            {
-                list.push(named(kind, id));
-            }
-        }
-        list
-    };
-    let or_account = |list: Vec<Target>| if list.is_empty() { vec![account()] } else { list };
-    let one = |kind: &str, id: Option<&str>| id.map(|id| named(kind, id)).into_iter().collect::<Vec<_>>();
-    match action {
-        StepUp => match event.session_id().filter(|_| !acted_upon) {
-            Some(session) => vec![named("session", session)],
-            None => vec![account()],
-        },
-        TerminateSession => or_account(of_evidence("session", |e| e.session.as_ref())),
-        RevokeToken | RotateSecret => or_account(of_evidence("credential", |e| e.credential.as_ref())),
-        TerminatePrivilegedSession | CheckInCredential => {
-            one("privileged_session", event.privileged.as_ref().and_then(|p| p.session.as_deref()))
-        }
-        DisableAccount | ResetPassword | RemoveFactor | RevokeConsent | RevokeGrant | Offboard => vec![account()],
-        IsolateWorkload | BlockSource if acted_upon => Vec::new(),
-        IsolateWorkload => one("workload", event.source.as_ref().and_then(|s| s.workload.as_deref())),
-        BlockSource if subject.kind == Kind::Source => vec![named("network", subject.id)],
-        BlockSource => one("network", event.ip()),
-        HoldOrder => one("order", event.checkout.as_ref().and_then(|c| c.order.as_deref())),
-        HoldCard => one("card", event.card()),
-        Challenge | Throttle | OpenCase | NotifyOwner => vec![named(subject.kind.name(), subject.id)],
-        Release => Vec::new(), // only the gate releases
-    }
-}
-
-fn params(policy: &Policy, step: &Step, subject: SubjectRef<'_>, sum: &Sum, risk: &Risk, event: &Event<'_>) -> Params {
+fn params(policy: &Policy, step: &Step, about: &About<'_>) -> Params {
+    let About { subject, risk, sum, event, .. } = *about;
     let mut params = Params::default();
     match step.action {
         Action::StepUp => {
@@ -195,7 +136,8 @@ fn params(policy: &Policy, step: &Step, subject: SubjectRef<'_>, sum: &Sum, risk
                 params.not = vec!["push".to_owned()];
             }
         }
-        Action::RotateSecret => params.grace = step.grace_ms.map(Span),
+        // Whoever depends on it must be able to take the new one; the gate revokes the old one after that.
+        Action::RotateSecret => params.grace = step.grace_ms.or(about.may_be_shared().then_some(GRACE_MS)).map(Span),
         Action::BlockSource => {
             params.cidr = Some(match (subject.kind, subject.id.contains('/')) {
                 (Kind::Source, true) => subject.id.to_owned(),
@@ -212,16 +154,15 @@ fn params(policy: &Policy, step: &Step, subject: SubjectRef<'_>, sum: &Sum, risk
 #[allow(clippy::too_many_arguments)]
 fn proposal(
     ground: &Ground<'_>,
-    subject: SubjectRef<'_>,
-    risk: &Risk,
+    about: &About<'_>,
     verdict: &Verdict,
-    event: &Event<'_>,
     playbook: &Playbook,
     step: &Step,
     target: Target,
     incident: IncidentRef,
     count: u32,
 ) -> Proposal {
+    let About { subject, risk, event, .. } = *about;
     let context = risk.context.as_deref();
     let leading = verdict.reasons.first();
     let parts: [&[u8]; 6] = [
@@ -249,6 +190,8 @@ fn proposal(
         labels: context.map(|c| c.labels.clone()).unwrap_or_default(),
         action: step.action,
         params: Params::default(),
+        siblings: about.siblings(step.action, &target),
+        seen_from: about.seen_from(step.action, &target),
         target,
         playbook: playbook.id.clone(),
         level: verdict.level,
@@ -265,5 +208,6 @@ fn proposal(
         revert_after: step.revert_after_ms.map(Span),
         step: count,
         source_ip: event.ip().map(str::to_owned),
+        depends_on: None,
     }
 }

@@ -51,6 +51,11 @@ impl<V> MemoryShelf<V> {
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &V)> {
         self.index.iter().map(|(key, slot)| (key.as_slice(), &self.values[*slot as usize]))
     }
+
+    /// The same with when its timer is due.
+    pub fn kept(&self) -> impl Iterator<Item = (&[u8], &V, Option<Time>)> {
+        self.index.iter().map(|(key, slot)| (key.as_slice(), &self.values[*slot as usize], self.due.get(slot).copied()))
+    }
 }
 
 impl<V: Default> Shelf for MemoryShelf<V> {

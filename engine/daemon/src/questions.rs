@@ -32,8 +32,9 @@ pub fn waiting(decisions: Vec<ContainmentDecision>, now: Time) -> Vec<Containmen
     for decision in decisions {
         last.insert(decision.proposal.clone(), decision);
     }
-    // Behind the breaker it is judged again, whatever the time.
-    let waits = |d: &ContainmentDecision| d.end == DecisionEnd::HeldBreaker || d.held_until.is_some_and(|until| until > now);
+    // Behind the breaker and after a grace it is judged again, whatever the time.
+    let is_judged_again = |end| matches!(end, DecisionEnd::HeldBreaker | DecisionEnd::HeldGrace);
+    let waits = |d: &ContainmentDecision| is_judged_again(d.end) || d.held_until.is_some_and(|until| until > now);
     let mut waiting: Vec<_> = last.into_values().filter(|d| d.held_until.is_some() && waits(d)).collect();
     waiting.sort_by(|a, b| (a.held_until, &a.proposal).cmp(&(b.held_until, &b.proposal)));
     waiting
@@ -83,11 +84,14 @@ mod tests {
             decision("p-1", "sent", "step_up", 4, None),
             decision("p-6", "held_breaker", "step_up", 3, Some(40)),
             decision("p-6", "held_approval", "step_up", 45, Some(70)),
+            decision("p-7", "held_grace", "revoke_token", 3, Some(95)),
+            decision("p-8", "held_grace", "revoke_token", 3, Some(95)),
+            decision("p-8", "sent", "revoke_token", 95, None),
         ];
         let ids = |now| waiting(all.clone(), Time(now)).iter().map(|d| d.proposal.clone()).collect::<Vec<_>>();
-        assert_eq!(ids(10), ["p-5", "p-3", "p-6", "p-2"]);
-        assert_eq!(ids(60), ["p-5", "p-6", "p-2"]);
-        assert_eq!(ids(95), ["p-5"]);
+        assert_eq!(ids(10), ["p-5", "p-3", "p-6", "p-2", "p-7"]);
+        assert_eq!(ids(60), ["p-5", "p-6", "p-2", "p-7"]);
+        assert_eq!(ids(95), ["p-5", "p-7"]);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //!
 //! `fixtures/state-1` was written by the engine at commit cf5f1d1, state version 1: SCORE's and GATE's partition after some simulated
 //! traffic. `state-3` was written at commit 8066dda out of `docs/examples/native.ndjson`,
-//! `state-4` at commit e5f4170. Whoever raises the version and goes on reading the last one adds its directory here.
+//! `state-4` at commit e5f4170, `state-5` at commit 4d422f1. Whoever raises the version and goes on reading the last one adds its directory here.
 
-use portcullis::partition::{OLDEST_READ, STORED_VERSION, ScorePartition, identity_of};
+use portcullis::partition::{GatePartition, OLDEST_READ, STORED_VERSION, ScorePartition, identity_of};
 use portcullis_core::gate::GateState;
 use portcullis_core::profile::Profile;
 use portcullis_core::record::JournalKind;
@@ -20,10 +20,10 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// What versions 3 and 4 wrote is what this one reads: no profile is lost, and what it lacks is empty.
+/// What versions 3 to 5 wrote is what this one reads: no profile is lost, and what it lacks is empty.
 #[test]
 fn directories_of_the_last_versions_are_taken_over() {
-    for name in ["state-3", "state-4"] {
+    for name in ["state-3", "state-4", "state-5"] {
         is_taken_over(name);
     }
 }
@@ -36,14 +36,32 @@ fn is_taken_over(name: &str) {
     let mut count = |_: &[u8], profile: Option<Profile>, _| {
         let Some(profile) = profile else { return };
         assert!(profile.risk.feedback.is_none() || name != "state-3");
+        assert!(profile.keyring.is_none(), "it is learnt from now on");
         profiles += 1;
         incidents += u32::from(profile.risk.incident.is_some());
     };
     score.for_each(&mut count).expect("every profile is read");
     assert!(profiles >= 3 && incidents >= 1, "{profiles} profiles, {incidents} incidents");
     score.close().expect("closes");
-    let gate = Partition::<GateState>::open(&dir.path().join("gate-0"), &shared(), &identity_of(PROPOSALS, 0, 1)).err();
-    assert!(matches!(gate, Some(StateFault::OlderState { .. })), "GATE's is rebuilt from its log: {gate:?}");
+    let path = dir.path().join("gate-0");
+    if name != "state-5" {
+        let gate = Partition::<GateState>::open(&path, &shared(), &identity_of(PROPOSALS, 0, 1)).err();
+        assert!(matches!(gate, Some(StateFault::OlderState { .. })), "GATE's is rebuilt from its log: {gate:?}");
+        return;
+    }
+    let mut gate = GatePartition::open(&path, &shared(), PROPOSALS, 0, 1).expect("opens");
+    let mut values = std::collections::BTreeMap::new();
+    let mut count = |_: &[u8], state: Option<GateState>, _| {
+        let kind = match state {
+            Some(GateState::Tenant(_)) => "tenant",
+            Some(GateState::Incident(_)) => "incident",
+            Some(GateState::Waiting(_) | GateState::Open(_)) => "proposal",
+            _ => "other",
+        };
+        *values.entry(kind).or_insert(0) += 1;
+    };
+    gate.for_each(&mut count).expect("every value is read");
+    assert!(["tenant", "incident", "proposal"].iter().all(|kind| values.contains_key(kind)), "{values:?}");
 }
 
 /// A copy: RocksDB writes as soon as it opens.

@@ -3,7 +3,7 @@
 use super::input::{Flaw, Input, Read};
 use super::wire::{Wire, record, write_long};
 use portcullis_core::containment::{
-    Approval, Approver, ContainmentAnswer, ContainmentDecision, ContainmentRequest, Params, Proposal, SecurityEvent, Target,
+    Approval, Approver, ContainmentAnswer, ContainmentDecision, ContainmentRequest, Params, Proposal, SecurityEvent, SeenFrom, Target,
 };
 use portcullis_core::event::{
     Agent, Auth, Change, Checkout, ContainmentOutcome, Credential, Delegation, Event, Expected, ExternalRisk, Feedback, Identity,
@@ -110,12 +110,14 @@ record! { Verdict {
 } }
 
 record! { Target { kind, id, provider, native_id, sub_id } }
+record! { SeenFrom { kind, id, first, last } }
 record! { Params { method, not, kind, grace, requests, per, scope, cidr, order, text } }
 record! { Approver { by, at, reason } }
 record! { Approval { state, by } }
 record! { ContainmentRequest {
     id, bundle, incident, campaign, verdict_id, time, tenant, subject, class, criticality, owner, action, params, target, playbook, level, reason,
     evidence, dependents, planted, approval, reversible, depends_on, releases, not_after, revert_after, mode, policy, jws,
+    siblings, seen_from,
 } }
 record! { ContainmentDecision {
     id, proposal, end, why, by, time, tenant, subject, action, request, would_send, policy, class, level, target, cause, reason, held_until, needs,
@@ -125,6 +127,7 @@ record! { ContainmentAnswer { id, answer, time, tenant, verb, of, by, reason, en
 record! { Proposal {
     id, bundle, incident, campaign, verdict_id, time, event_time, tenant, subject, class, criticality, owner, labels, action, params, target,
     playbook, level, leading_signal, reason, evidence, dependents, planted, approval_required, mode, revert_after, step, source_ip,
+    siblings, seen_from, depends_on,
 } }
 
 record! { JournalRecord {

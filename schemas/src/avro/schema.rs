@@ -65,9 +65,9 @@ impl Record {
             Record::Event => EVENT_2,
             Record::Control => CONTROL_2,
             Record::Verdict => VERDICT_1,
-            Record::ContainmentRequest => CONTAINMENT_REQUEST_1,
-            Record::ContainmentDecision => CONTAINMENT_DECISION_2,
-            Record::Proposal => PROPOSAL_1,
+            Record::ContainmentRequest => CONTAINMENT_REQUEST_2,
+            Record::ContainmentDecision => CONTAINMENT_DECISION_3,
+            Record::Proposal => PROPOSAL_2,
             Record::Journal => JOURNAL_2,
             Record::ContainmentAnswer => CONTAINMENT_ANSWER_1,
             Record::SecurityEvent => SECURITY_EVENT_1,
@@ -110,11 +110,14 @@ const CONTROL_1: u64 = 0x7eb3_8404_3ab4_c4a7;
 const CONTROL_2: u64 = 0x0897_47e6_6127_ad1d;
 const VERDICT_1: u64 = 0x8cbf_20fd_ac15_b2d0;
 const CONTAINMENT_REQUEST_1: u64 = 0xaabe_b10a_7c7c_6cc3;
+const CONTAINMENT_REQUEST_2: u64 = 0x2ec1_a563_c649_1427;
 const CONTAINMENT_DECISION_1: u64 = 0x8ed9_f02c_7370_ad27;
 const CONTAINMENT_DECISION_2: u64 = 0x7946_68d1_b7fe_74d8;
+const CONTAINMENT_DECISION_3: u64 = 0x8aeb_97e5_b851_a9f7;
 const CONTAINMENT_ANSWER_1: u64 = 0x1abb_e03b_d3aa_a641;
 const SECURITY_EVENT_1: u64 = 0x238d_892e_dbc3_935e;
 const PROPOSAL_1: u64 = 0xa264_492b_c393_e3b8;
+const PROPOSAL_2: u64 = 0xe773_875e_f90d_96bb;
 const JOURNAL_1: u64 = 0x99f4_bd31_63be_ffe7;
 const JOURNAL_2: u64 = 0x7d2b_4c41_8efb_6715;
 
@@ -132,7 +135,7 @@ macro_rules! released {
 /// Every schema that bytes may have been written with, oldest first within a record type. Only ever appended to.
 ///
 /// `event-0` predates the first release: it lacks what was added last and stands as the rule's permanent test case.
-pub const RELEASED: [Released; 14] = [
+pub const RELEASED: [Released; 17] = [
     released!(Event, 0, EVENT_0, "event-0.avsc"),
     released!(Event, 1, EVENT_1, "event-1.avsc"),
     released!(Event, 2, EVENT_2, "event-2.avsc"),
@@ -140,10 +143,13 @@ pub const RELEASED: [Released; 14] = [
     released!(Control, 2, CONTROL_2, "control-2.avsc"),
     released!(Verdict, 1, VERDICT_1, "verdict-1.avsc"),
     released!(ContainmentRequest, 1, CONTAINMENT_REQUEST_1, "containment_request-1.avsc"),
+    released!(ContainmentRequest, 2, CONTAINMENT_REQUEST_2, "containment_request-2.avsc"),
     released!(ContainmentDecision, 1, CONTAINMENT_DECISION_1, "containment_decision-1.avsc"),
     released!(ContainmentDecision, 2, CONTAINMENT_DECISION_2, "containment_decision-2.avsc"),
+    released!(ContainmentDecision, 3, CONTAINMENT_DECISION_3, "containment_decision-3.avsc"),
     released!(ContainmentAnswer, 1, CONTAINMENT_ANSWER_1, "containment_answer-1.avsc"),
     released!(Proposal, 1, PROPOSAL_1, "proposal-1.avsc"),
+    released!(Proposal, 2, PROPOSAL_2, "proposal-2.avsc"),
     released!(Journal, 1, JOURNAL_1, "journal-1.avsc"),
     released!(Journal, 2, JOURNAL_2, "journal-2.avsc"),
     released!(SecurityEvent, 1, SECURITY_EVENT_1, "security_event-1.avsc"),

@@ -14,6 +14,8 @@ use crate::time::{DAY_MS, Span};
 const FORGOTTEN_MS: i64 = 30 * DAY_MS;
 /// A release that nobody agreed to is asked for again after this long.
 const ASK_AGAIN_MS: i64 = DAY_MS;
+/// Of a request whose release was asked for and nobody agreed to.
+const RENEWALS_OVER: u32 = u32::MAX;
 /// How often a request that failed is tried again before a person is told.
 const ATTEMPTS_MAX: u32 = 1;
 
@@ -107,6 +109,7 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
                 open.deadline = None;
                 if !std::mem::replace(&mut open.is_done, true) {
                     self.out.extend(fact(&open, self.now).map(|fact| Output::Fact(Box::new(fact))));
+                    self.rotated(&open)?;
                 }
             }
             Reverted => return self.close(&open),
@@ -157,7 +160,8 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
             }
             return Ok(());
         }
-        if is_open {
+        // Once: after that it is the release that is asked for, every day.
+        if is_open && open.renewals != RENEWALS_OVER {
             let text = format!("{} ends after {renewals} renewals, and its incident is still open", asked(&open));
             self.case(&open.proposal, "renewals-over", text)?;
         }
@@ -194,7 +198,7 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
         }
         let Some(mut open) = self.lift_open(&proposal.tenant, &proposal.target.id)? else { return Ok(()) };
         open.revert_at = Some(self.now.plus(ASK_AGAIN_MS));
-        open.renewals = u32::MAX;
+        open.renewals = RENEWALS_OVER;
         open.forget_at = open.forget_at.max(self.now.plus(FORGOTTEN_MS));
         let text = format!("{} stands, for nobody agreed to its release; it is asked again in {}", asked(&open), Span(ASK_AGAIN_MS));
         self.case(&open.proposal, &format!("release-unanswered-{}", self.now.0), text)?;
@@ -272,6 +276,7 @@ fn release(open: &Open, now: crate::time::Time) -> Proposal {
         params: Params { kind: Some(p.action.name().to_owned()), ..Params::default() },
         target: Target { kind: "request".to_owned(), id: open.request.clone(), ..p.target.clone() },
         reason: format!("undo {} on {} {}", p.action, p.target.kind, p.target.id),
+        siblings: Vec::new(),
         approval_required: false,
         revert_after: None,
         ..(**p).clone()

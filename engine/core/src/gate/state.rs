@@ -10,8 +10,12 @@ use crate::verdict::Mode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Stands before every value. Raised with every change of their layout; another one is rebuilt from the log.
-pub const GATE_STATE_VERSION: u32 = 4;
+/// Stands before every value. Raised with every change of their layout; one that is not read any more is rebuilt from the log.
+/// 5: what proposals say of siblings and places, and what waits for the end of a rotation's grace.
+pub const GATE_STATE_VERSION: u32 = 5;
+
+/// The oldest version that is read: what is newer is absent in it, which CBOR and the defaults of the fields cope with.
+const OLDEST_GATE_STATE_VERSION: u32 = 4;
 
 /// Samples older than this are not summed.
 const SAMPLE_MAX_AGE_MS: i64 = DAY_MS;
@@ -59,12 +63,12 @@ pub struct IncidentState {
     pub decided: Vec<u64>,
 }
 
-/// A proposal that waits: for a person, or for the breaker to close.
+/// A proposal that waits: for a person, for the breaker to close, or for a rotation's grace to end.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Waiting {
-    /// `held_approval`, `held_budget` or `held_breaker`.
+    /// `held_approval`, `held_budget`, `held_breaker` or `held_grace`.
     pub end: DecisionEnd,
-    /// Then it ends; behind the breaker, it is looked at again. Log time.
+    /// Then it ends; behind the breaker and after a grace, it is looked at again. Log time.
     pub until: Time,
     /// How many people must agree.
     pub needs: u8,
@@ -151,10 +155,12 @@ impl GateState {
     /// What is wrong with the bytes.
     pub fn decode(bytes: &[u8]) -> Result<GateState, String> {
         match bytes.split_first() {
-            Some((version, rest)) if u32::from(*version) == GATE_STATE_VERSION => {
+            Some((version, rest)) if (OLDEST_GATE_STATE_VERSION..=GATE_STATE_VERSION).contains(&u32::from(*version)) => {
                 ciborium::from_reader(rest).map_err(|e| format!("gate state of {} bytes: {e}", bytes.len()))
             }
-            Some((version, _)) => Err(format!("gate state of version {version}, this engine reads {GATE_STATE_VERSION}")),
+            Some((version, _)) => {
+                Err(format!("gate state of version {version}, this engine reads {OLDEST_GATE_STATE_VERSION} to {GATE_STATE_VERSION}"))
+            }
             None => Err("empty gate state".to_owned()),
         }
     }

@@ -23,11 +23,13 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
     /// The same with the number of people who must agree.
     pub(super) fn hold_for(&mut self, proposal: &Proposal, end: DecisionEnd, why: String, until: Time, needs: u8) -> Result<(), S::Fault> {
         self.end(proposal, end, why);
-        if proposal.mode == Mode::Shadow {
+        // The rotation itself was real.
+        if proposal.mode == Mode::Shadow && end != DecisionEnd::HeldGrace {
             return Ok(());
         }
         if let Some(Output::Decision(decision)) = self.out.last_mut() {
-            (decision.held_until, decision.needs) = (Some(until), if end == DecisionEnd::HeldBreaker { 0 } else { needs });
+            let asks = !matches!(end, DecisionEnd::HeldBreaker | DecisionEnd::HeldGrace);
+            (decision.held_until, decision.needs) = (Some(until), if asks { needs } else { 0 });
         }
         self.keep_waiting(Waiting { end, until, needs, agreed: Vec::new(), proposal: Box::new(proposal.clone()) })?;
         self.touch(proposal, |touched| &mut touched.waiting, &proposal.id)
@@ -42,12 +44,15 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
 
     /// The time of something that waits has come.
     pub(super) fn waited(&mut self, tenant: &mut TenantState, waiting: Waiting) -> Result<(), S::Fault> {
-        if waiting.end == DecisionEnd::HeldBreaker {
-            return self.judge_again(tenant, waiting);
+        match waiting.end {
+            DecisionEnd::HeldBreaker => return self.judge_again(tenant, waiting),
+            DecisionEnd::HeldGrace => return self.grace_over(tenant, waiting),
+            _ => {}
         }
         self.untouch(&waiting.proposal, |touched| &mut touched.waiting, &waiting.proposal.id)?;
         let why = format!("nobody decided on it within {}", Span(self.policy.approvals.expire_after_ms));
         self.end(&waiting.proposal, DecisionEnd::Expired, why);
+        self.old_secret_stands(&waiting.proposal, "nobody agreed to its revocation")?;
         self.release_unanswered(&waiting.proposal)
     }
 
@@ -59,7 +64,8 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
         }
         let proposal = waiting.proposal;
         self.untouch(&proposal, |touched| &mut touched.waiting, &proposal.id)?;
-        if !self.is_incident_open(&proposal)? {
+        // An old secret has to end, whatever became of the incident.
+        if proposal.depends_on.is_none() && !self.is_incident_open(&proposal)? {
             self.end(&proposal, DecisionEnd::Expired, "its incident ended while the breaker held it".to_owned());
             return Ok(());
         }

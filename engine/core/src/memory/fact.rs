@@ -186,7 +186,8 @@ impl Facts {
             let keeps_its_name = event.credential_id().is_some() && event.credential_id() == named_after;
             let replaced = |c: &Containment| c.action == Action::RotateSecret && c.target == credential && keeps_its_name;
             let stops = |c: &&Containment| (c.target == 0 || [session, credential, workload].contains(&c.target)) && !replaced(c);
-            let latest = self.contained.iter().filter(stops).max_by_key(|c| c.at);
+            // A rotated secret may be good for a while yet; what ended it is not.
+            let latest = self.contained.iter().filter(stops).max_by_key(|c| (c.action != Action::RotateSecret, c.at));
             row.fact.contained = latest.map(|c| Contained { action: c.action, ms: since(c.at) }).filter(|c| c.ms > 0);
         }
         if matches!(event.kind, EventType::AuthMfa | EventType::AuthLogin) && event.succeeded() {
@@ -215,7 +216,7 @@ impl Facts {
 }
 
 /// The credential that is created or revoked. The event's own one may merely be what its actor presents.
-fn concerned<'a>(event: &'a Event<'_>) -> Option<&'a str> {
+pub fn concerned<'a>(event: &'a Event<'_>) -> Option<&'a str> {
     event.change.as_deref().and_then(|c| c.value.as_deref()).or(event.credential_id())
 }
 

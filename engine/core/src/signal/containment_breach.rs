@@ -1,6 +1,7 @@
 //! `containment_breach`: accepted activity after a containment that was carried out and should have stopped it.
 
 use super::{Applies, Doc, Look, Param, Said, Signal, Types};
+use crate::containment::Action;
 use crate::policy::SignalSettings;
 use crate::subject::Kind;
 use crate::time::MINUTE_MS;
@@ -17,23 +18,35 @@ pub const SIGNAL: Signal = Signal {
     unauthenticated: false,
     applies: Applies::All,
     when: Types::ACTS,
-    params: &[Param { name: "grace_minutes", default: 2, least: 0, most: 1440, doc: "until a containment is everywhere" }],
+    params: &[
+        Param { name: "grace_minutes", default: 2, least: 0, most: 1440, doc: "until a containment is everywhere" },
+        Param {
+            name: "rotation_minutes",
+            default: 60,
+            least: 0,
+            most: 43200,
+            doc: "for which a rotated secret may go on: the grace of the rotation",
+        },
+    ],
     attack: &["T1078"],
     nhi: &[],
     doc: Doc {
         sees: "Accepted activity after a containment that was carried out and should have stopped it.",
         why: "Either the containment failed, or the attacker came back.",
-        silent: "For other sessions and credentials than those that were contained, for a rotated secret that the log names after its client, old and new alike, and once the containment is reverted or released.",
+        silent: "For other sessions and credentials than those that were contained, in the grace of a rotation, for a rotated secret that the log names after its client, old and new alike, and once the containment is reverted or released.",
         source: "The containment outcomes that are reported back",
     },
     speak,
 };
 
 const GRACE_MINUTES: usize = 0;
+const ROTATION_MINUTES: usize = 1;
 
 fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
     let contained = look.row.fact.contained?;
-    if contained.ms <= settings.params[GRACE_MINUTES] * MINUTE_MS {
+    let spreading = settings.params[GRACE_MINUTES];
+    let minutes = if contained.action == Action::RotateSecret { spreading.max(settings.params[ROTATION_MINUTES]) } else { spreading };
+    if contained.ms <= minutes * MINUTE_MS {
         return None;
     }
     Some(Said {
@@ -47,16 +60,16 @@ fn speak(look: &Look<'_>, settings: &SignalSettings) -> Option<Said> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::containment::Action;
     use crate::row::Contained;
     use crate::signal::example::example;
 
     #[test]
     fn speaks_once_the_containment_should_hold() {
-        let said = |minutes: i64| {
-            example(&SIGNAL, |_, row| row.fact.contained = Some(Contained { action: Action::DisableAccount, ms: minutes * MINUTE_MS }))
-        };
-        assert!(said(3).is_some());
-        assert_eq!(said(1), None);
+        let said =
+            |action, minutes: i64| example(&SIGNAL, |_, row| row.fact.contained = Some(Contained { action, ms: minutes * MINUTE_MS }));
+        assert!(said(Action::DisableAccount, 3).is_some());
+        assert_eq!(said(Action::DisableAccount, 1), None);
+        assert_eq!(said(Action::RotateSecret, 59), None, "dependents take the new secret meanwhile");
+        assert!(said(Action::RotateSecret, 61).is_some());
     }
 }

@@ -12,7 +12,7 @@ use portcullis_core::gate::state::{Open, Waiting};
 use portcullis_core::gate::{ANSWER_TYPE, Claims, Entry, GateState, Verb, apply, tenant_of};
 use portcullis_core::policy::Policy;
 use portcullis_core::record::{Answer, Control, GateRecord, Output, Position, Sample, Tick};
-use portcullis_core::shelf::MemoryShelf;
+use portcullis_core::shelf::{MemoryShelf, Shelf};
 use portcullis_core::signature::Signatory;
 use portcullis_core::time::Time;
 use portcullis_core::verdict::{IncidentRef, Level, Mode, Name};
@@ -50,6 +50,9 @@ pub fn proposal(action: Action, who: &str, at: Time) -> Proposal {
         revert_after: None,
         step: 1,
         source_ip: Some("203.0.113.9".to_owned()),
+        siblings: Vec::new(),
+        seen_from: Vec::new(),
+        depends_on: None,
     }
 }
 
@@ -65,6 +68,7 @@ pub fn sample(partition: i32, active: u32, at: Time) -> (Time, GateRecord<'stati
     (at, GateRecord::Control(Control::Sample(Sample { tenant: "acme".to_owned(), partition, active, at })))
 }
 
+#[derive(Clone)]
 pub struct Gate {
     pub outputs: Vec<Output>,
     log_time: Time,
@@ -72,9 +76,14 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A log in batches of the given size; after each batch the state goes through its bytes.
+    /// One that has seen nothing.
+    pub fn new() -> Gate {
+        Gate { outputs: Vec::new(), log_time: Time(0), shelf: MemoryShelf::default() }
+    }
+
+    /// A log in batches of the given size.
     pub fn over(policy: &Policy, log: &[(Time, GateRecord<'static>)], size: usize) -> Gate {
-        let mut gate = Gate { outputs: Vec::new(), log_time: Time(0), shelf: MemoryShelf::default() };
+        let mut gate = Gate::new();
         log.chunks(size).for_each(|records| gate.go_on(policy, records));
         gate
     }
@@ -91,6 +100,19 @@ impl Gate {
             })
             .collect();
         let Ok(()) = apply(policy, &mut self.log_time, &mut self.shelf, &entries, &mut self.outputs);
+    }
+
+    /// The process is gone, and another goes on from the bytes that its store has.
+    pub fn restart(&mut self) {
+        let mut shelf = MemoryShelf::default();
+        for (key, state, due) in self.shelf.kept().filter(|(_, state, _)| **state != GateState::Nothing) {
+            let mut bytes = Vec::new();
+            state.encode(&mut bytes);
+            let Ok(slot) = shelf.slot(key);
+            *shelf.value(slot) = GateState::decode(&bytes).unwrap();
+            shelf.set_timer(slot, due);
+        }
+        self.shelf = shelf;
     }
 
     pub fn decisions(&self) -> impl Iterator<Item = &ContainmentDecision> {
@@ -121,12 +143,13 @@ impl Gate {
         self.shelf.iter().filter_map(|(_, s)| if let GateState::Open(o) = s { Some(&**o) } else { None })
     }
 
-    /// Outputs and what is remembered.
+    /// Outputs and what is remembered, with the time at which it is looked at again.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = format!("{:?}", self.outputs).into_bytes();
-        for (key, state) in self.shelf.iter().filter(|(_, state)| **state != GateState::Nothing) {
+        for (key, state, due) in self.shelf.kept().filter(|(_, state, _)| **state != GateState::Nothing) {
             bytes.extend_from_slice(key);
             state.encode(&mut bytes);
+            bytes.extend_from_slice(&due.unwrap_or_default().0.to_le_bytes());
         }
         bytes
     }

@@ -54,7 +54,9 @@ pub fn table(list: &[ContainmentDecision], now: Time) -> String {
 
 fn why(d: &ContainmentDecision) -> String {
     match d.end {
-        DecisionEnd::HeldBudget | DecisionEnd::HeldBreaker | DecisionEnd::HeldApproval => format!("{}: {}", d.end, d.why),
+        DecisionEnd::HeldBudget | DecisionEnd::HeldBreaker | DecisionEnd::HeldApproval | DecisionEnd::HeldGrace => {
+            format!("{}: {}", d.end, d.why)
+        }
         _ => d.why.clone(),
     }
 }
@@ -123,6 +125,12 @@ pub fn one(decisions: &[ContainmentDecision], proposal: Option<&Proposal>) -> St
         line("verdict", p.verdict_id.clone());
         line("owner", p.owner.clone().unwrap_or_default());
         line("breaks", p.dependents.as_ref().map_or("unknown who depends on it".to_owned(), |d| d.join(", ")));
+        line(
+            "used from",
+            p.seen_from.iter().map(|s| format!("{} {} ({} to {})", s.kind, s.id, s.first, s.last)).collect::<Vec<_>>().join(", "),
+        );
+        line("siblings", p.siblings.iter().map(|t| format!("{} {}", t.kind, t.id)).collect::<Vec<_>>().join(", "));
+        line("grace", p.params.grace.map_or(String::new(), |grace| format!("{grace}, then the old secret is revoked")));
         line("planted", p.planted.iter().map(|n| format!("{} {}", n.kind, n.id)).collect::<Vec<_>>().join(", "));
         for reason in &p.evidence {
             line("evidence", format!("{:+.1} dB {}: {}", reason.db, reason.signal, reason.detail));
