@@ -260,6 +260,15 @@ pub struct ContainmentDecision {
     pub needs: u8,
 }
 
+impl ContainmentDecision {
+    /// False for what is decided at once, always: notices, and what is refused or said before anything could wait.
+    pub fn may_have_waited(&self) -> bool {
+        use DecisionEnd::*;
+        !self.action.is_notice()
+            && matches!(self.end, Sent | HeldApproval | HeldBudget | HeldBreaker | RefusedProtected | Expired | Rejected)
+    }
+}
+
 /// A fact as CAEP or RISC names it, once an outcome has confirmed it. Its JWS is the SET (RFC 8417).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct SecurityEvent {
@@ -303,7 +312,8 @@ pub struct ContainmentAnswer {
     pub answer: String,
     pub time: Time,
     pub tenant: String,
-    /// `approve`, `reject`, `extend`, `release`, `pause`, `resume`; absent where nothing of it was believed, like what follows.
+    /// `approve`, `reject`, `extend`, `release`, `pause`, `resume`; absent where nothing of it was believed, like what follows. `outcome`: not
+    /// a person's answer, but an outcome that was refused.
     #[serde(rename = "do", default, skip_serializing_if = "Option::is_none")]
     pub verb: Option<String>,
     /// The proposal or request that it is of.

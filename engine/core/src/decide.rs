@@ -27,7 +27,7 @@ const AGAIN_MIN_MS: i64 = MINUTE_MS;
 pub const ENGINE: &str = concat!("portcullis ", env!("CARGO_PKG_VERSION"));
 
 /// Raised whenever any output byte can change; `tests/golden.rs` fails otherwise.
-pub const DECISION_VERSION: u32 = 6;
+pub const DECISION_VERSION: u32 = 7;
 
 /// Where a decision is made: the policy in force, the log and the place in it.
 #[derive(Clone, Copy)]

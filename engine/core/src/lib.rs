@@ -21,6 +21,7 @@ pub mod id;
 pub mod memory;
 pub mod named;
 pub mod observe;
+pub mod outcome;
 pub mod policy;
 pub mod profile;
 pub mod propose;

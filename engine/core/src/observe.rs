@@ -6,6 +6,7 @@ use crate::hash::{Of, hash};
 use crate::heard::Heard;
 use crate::memory::session::device_hash;
 use crate::memory::{Memory, checkout::CheckoutMemory, identity::IdentityMemory, source::SourceMemory};
+use crate::outcome;
 use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::record::Position;
@@ -69,6 +70,11 @@ pub fn observe(
     seen.heard.clear();
     seen.aside.clear();
     seen.errors.clear();
+    // Before it is remembered as seen: whoever copies the id of an outcome must not keep the true one from being heard.
+    if event.kind == EventType::ContainmentOutcome && outcome::signed_by(policy, event, position.appended_at).is_err() {
+        seen.repeat = false;
+        return;
+    }
     seen.repeat = profile.is_repeat(&event.tenant, source_of(event), &event.id);
     if seen.repeat {
         return;

@@ -22,15 +22,23 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
 
     /// The same with the number of people who must agree.
     pub(super) fn hold_for(&mut self, proposal: &Proposal, end: DecisionEnd, why: String, until: Time, needs: u8) -> Result<(), S::Fault> {
-        self.end(proposal, end, why);
         if proposal.mode == Mode::Shadow {
+            self.end(proposal, end, why);
             return Ok(());
         }
-        if let Some(Output::Decision(decision)) = self.out.last_mut() {
-            (decision.held_until, decision.needs) = (Some(until), if end == DecisionEnd::HeldBreaker { 0 } else { needs });
-        }
-        self.keep_waiting(Waiting { end, until, needs, agreed: Vec::new(), proposal: Box::new(proposal.clone()) })?;
+        let waiting = Waiting { end, until, needs, agreed: Vec::new(), proposal: Box::new(proposal.clone()) };
+        self.say_waiting(&waiting, why);
+        self.keep_waiting(waiting)?;
         self.touch(proposal, |touched| &mut touched.waiting, &proposal.id)
+    }
+
+    /// Says that it waits, until when, and how many people must agree yet.
+    fn say_waiting(&mut self, waiting: &Waiting, why: String) {
+        self.end(&waiting.proposal, waiting.end, why);
+        if let Some(Output::Decision(decision)) = self.out.last_mut() {
+            let agree = usize::from(waiting.needs).saturating_sub(waiting.agreed.len()) as u8;
+            (decision.held_until, decision.needs) = (Some(waiting.until), if waiting.end == DecisionEnd::HeldBreaker { 0 } else { agree });
+        }
     }
 
     pub(super) fn keep_waiting(&mut self, waiting: Waiting) -> Result<(), S::Fault> {
@@ -85,6 +93,7 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
         waiting.agreed.push(person);
         if waiting.agreed.len() < usize::from(waiting.needs) {
             let said = format!("{} of {} people have agreed", waiting.agreed.len(), waiting.needs);
+            self.say_waiting(&waiting, said.clone());
             self.keep_waiting(waiting)?;
             return Ok(Ok(said));
         }
@@ -128,9 +137,10 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
             Err(why) => return Ok(Err(why)),
         };
         waiting.until = self.now.plus(by_ms).max(waiting.until);
-        let until = waiting.until;
+        let said = format!("it waits until {}", waiting.until);
+        self.say_waiting(&waiting, said.clone());
         self.keep_waiting(waiting)?;
-        Ok(Ok(format!("it waits until {until}")))
+        Ok(Ok(said))
     }
 
     /// Something that waits for a person, out of its slot.
