@@ -1,8 +1,10 @@
 //! The harness of the integration tests: real servers, fetched and started on loopback, and stopped whatever happens to the test.
 
+pub mod desk;
 pub mod judge;
 pub mod kafka;
 pub mod proxy;
+pub mod python;
 pub mod responder;
 pub mod s3;
 pub mod service;
