@@ -3,10 +3,13 @@
 
     pip install confluent-kafka 'pyjwt[crypto]'
     portcullis gate jwks --key gate.key > jwks.json
-    ./responder.py BOOTSTRAP TOPIC REPORTS jwks.json [--once]
+    ./responder.py BOOTSTRAP TOPIC REPORTS jwks.json [--once] [--key soar.key --kid KID]
 
-TOPIC is `<prefix>.verdicts`, REPORTS an input of Portcullis with `trust: control`. Fill in `act`.
+TOPIC is `<prefix>.verdicts`, REPORTS an input of Portcullis with `trust: control`; or any of its inputs, where outcomes are signed with
+`--key` (`portcullis contain keygen --name soar --out soar.key` makes it, and prints the line with its KID for `responders` of the policy).
+Fill in `act`.
 """
+import argparse
 import json
 import sys
 import time
@@ -32,8 +35,9 @@ def verified(record, keys):
     if header.get("typ") != "secevent+jwt" or header.get("kid") not in keys:
         raise ValueError(f"signed as {header.get('typ')} by {header.get('kid')}")
     required = ["exp", "iat", "jti", "iss", "aud"]
+    key = keys[header["kid"]]  # the algorithm is the key's (EdDSA or RS256), never the header's to choose
     return jwt.decode(
-        jws, keys[header["kid"]], algorithms=["EdDSA"], issuer=ISSUER, audience=AUDIENCE, options={"require": required}
+        jws, key.key, algorithms=[key.algorithm_name], issuer=ISSUER, audience=AUDIENCE, options={"require": required}
     )  # `exp` is `not_after`: later it must not be carried out
 
 
@@ -55,8 +59,16 @@ def outcome(request, status, detail):
     }
 
 
-def main(bootstrap, topic, reports, jwks, once=False):
-    keys = {key["kid"]: jwt.PyJWK(key).key for key in json.load(open(jwks))["keys"]}
+def sign(outcome, key, kid):
+    """Signs an outcome: with it, it is believed whatever input it comes by. What is signed is what stands beside the signature."""
+    claims = {"jti": outcome["id"], "iat": outcome["time"] // 1000, "tenant": outcome["tenant"], "containment": outcome["containment"]}
+    jws = jwt.encode(claims, key, algorithm="EdDSA", headers={"typ": "portcullis-outcome+jwt", "kid": kid})
+    return {**outcome, "containment": {**outcome["containment"], "jws": jws}}
+
+
+def main(bootstrap, topic, reports, jwks, once=False, key=None, kid=None):
+    keys = {key["kid"]: jwt.PyJWK(key) for key in json.load(open(jwks))["keys"]}
+    pem = open(key).read() if key else None
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -83,11 +95,18 @@ def main(bootstrap, topic, reports, jwks, once=False):
                 if request["id"] not in done:
                     done.add(request["id"])
                     status, detail = act(request)
-                    producer.produce(reports, json.dumps(outcome(request, status, detail)))
+                    report = outcome(request, status, detail)
+                    producer.produce(reports, json.dumps(sign(report, pem, kid) if pem else report))
                     producer.flush()
         consumer.commit(message)  # after the report: a crash in between repeats the request, and `done` knows it
     consumer.close()
 
 
 if __name__ == "__main__":
-    main(*[a for a in sys.argv[1:] if a != "--once"], once="--once" in sys.argv)
+    args = argparse.ArgumentParser(description="Acts on containment requests, and reports.")
+    for name in ["bootstrap", "topic", "reports", "jwks"]:
+        args.add_argument(name)
+    args.add_argument("--once", action="store_true", help="end when nothing has come for ten seconds")
+    args.add_argument("--key", help="what outcomes are signed with, PKCS #8 PEM")
+    args.add_argument("--kid", help="its name in the policy")
+    main(**vars(args.parse_args()))

@@ -1,5 +1,6 @@
 //! The harness of the integration tests: real servers, fetched and started on loopback, and stopped whatever happens to the test.
 
+pub mod desk;
 pub mod geoip;
 pub mod http;
 pub mod judge;
@@ -7,6 +8,7 @@ pub mod kafka;
 pub mod keycloak;
 pub mod openbao;
 pub mod proxy;
+pub mod python;
 pub mod responder;
 pub mod s3;
 pub mod service;

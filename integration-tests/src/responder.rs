@@ -1,13 +1,16 @@
 //! A responder, as a SOAR has one: takes verified requests off the output topic, acts on each once, and reports what became of it.
 //!
 //! It shares no code with the gate that signs: the signature is verified by OpenSSL, and what is acted upon is the verified payload, never the
-//! fields beside it. `docs/soar.md` tells it step by step.
+//! fields beside it. With a key of its own it signs what it reports, and may then report by an input that is trusted with nothing. `docs/soar.md` tells it step by step.
 
 use anyhow::{Context, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openssl::pkey::{Id, PKey};
-use openssl::sign::Verifier;
+use openssl::bn::BigNum;
+use openssl::hash::MessageDigest;
+use openssl::pkey::{Id, PKey, Private};
+use openssl::rsa::Rsa;
+use openssl::sign::{Signer, Verifier};
 use portcullis_connectors::kafka::{Reader, Settings, Sink, SinkSettings, Start, TopicPartition};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,8 +32,10 @@ impl<F: FnMut(&Value) -> (&'static str, String)> Act for F {
 pub struct Responder {
     settings: Settings,
     topic: String,
-    /// An input of Portcullis with `trust: control`.
+    /// An input of Portcullis: with `trust: control`, or any where it signs.
     reports: String,
+    /// What it signs its outcomes with, and the name that the policy gives to that key.
+    key: Option<(PKey<Private>, String)>,
     /// The JWK set of the gate (RFC 7517).
     keys: Value,
     issuer: String,
@@ -50,6 +55,7 @@ impl Responder {
             settings: settings.clone(),
             topic: topic.to_owned(),
             reports: reports.to_owned(),
+            key: None,
             keys: serde_json::from_str(jwks).context("the JWK set of the gate")?,
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
@@ -57,6 +63,15 @@ impl Responder {
             done: BTreeSet::new(),
             refused: Vec::new(),
         })
+    }
+
+    /// The same, signing what it reports with an Ed25519 key (PKCS #8 PEM) that the policy names `kid` under `responders`.
+    ///
+    /// # Errors
+    /// For text that is no key.
+    pub fn signing(mut self, pem: &str, kid: &str) -> anyhow::Result<Responder> {
+        self.key = Some((PKey::private_key_from_pem(pem.as_bytes())?, kid.to_owned()));
+        Ok(self)
     }
 
     /// Acts on every request that has come since the last time; returns how many that were.
@@ -81,7 +96,11 @@ impl Responder {
             match self.verified(record) {
                 Ok(request) if self.done.insert(request["id"].as_str().unwrap_or_default().to_owned()) => {
                     let (status, detail) = act.act(&request);
-                    outcomes.push(outcome(&request, status, &detail));
+                    let mut outcome = outcome(&request, status, &detail);
+                    if let Some((key, kid)) = &self.key {
+                        sign(&mut outcome, key, kid)?;
+                    }
+                    outcomes.push(outcome);
                 }
                 Ok(_) => {} // once more: it was acted upon
                 Err(why) => self.refused.push(format!("{why:#}")),
@@ -108,13 +127,24 @@ impl Responder {
         let (signed, signature) = jws.rsplit_once('.').context("no compact JWS")?;
         let (header, payload) = signed.split_once('.').context("no compact JWS")?;
         let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header)?)?;
-        // The algorithm is ours to choose, never the signer's.
-        ensure!(header["alg"] == "EdDSA" && header["typ"] == "secevent+jwt", "signed as {header}");
         let keys = self.keys["keys"].as_array().context("a JWK set")?;
         let key = keys.iter().find(|k| k["kid"] == header["kid"]).context("a key that the gate does not name")?;
-        let x = URL_SAFE_NO_PAD.decode(key["x"].as_str().context("an Ed25519 key")?)?;
-        let key = PKey::public_key_from_raw_bytes(&x, Id::ED25519)?;
-        let is_its = Verifier::new_without_digest(&key)?.verify_oneshot(&URL_SAFE_NO_PAD.decode(signature)?, signed.as_bytes())?;
+        // The algorithm is the key's, never the signer's to choose.
+        ensure!(header["alg"] == key["alg"] && header["typ"] == "secevent+jwt", "signed as {header}");
+        let bytes = |member: &str| anyhow::Ok(URL_SAFE_NO_PAD.decode(key[member].as_str().context("a member of the key")?)?);
+        let signature = URL_SAFE_NO_PAD.decode(signature)?;
+        let is_its = match key["alg"].as_str() {
+            Some("EdDSA") => {
+                let key = PKey::public_key_from_raw_bytes(&bytes("x")?, Id::ED25519)?;
+                Verifier::new_without_digest(&key)?.verify_oneshot(&signature, signed.as_bytes())?
+            }
+            Some("RS256") => {
+                let key = Rsa::from_public_components(BigNum::from_slice(&bytes("n")?)?, BigNum::from_slice(&bytes("e")?)?)?;
+                let key = PKey::from_rsa(key)?;
+                Verifier::new(MessageDigest::sha256(), &key)?.verify_oneshot(&signature, signed.as_bytes())?
+            }
+            other => anyhow::bail!("a key for {other:?}"),
+        };
         ensure!(is_its, "the signature is not by key {}", header["kid"]);
         let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload)?)?;
         ensure!(claims["iss"] == self.issuer.as_str() && claims["aud"] == self.audience.as_str(), "from or for somebody else");
@@ -143,4 +173,18 @@ pub fn outcome(request: &Value, status: &str, detail: &str) -> Value {
             "target": { "kind": request["target"]["kind"], "id": request["target"]["id"] },
         },
     })
+}
+
+/// Signs an outcome: with it, it is believed whatever input it comes by. What is signed is what stands beside the signature.
+///
+/// # Errors
+/// What OpenSSL says.
+pub fn sign(outcome: &mut Value, key: &PKey<Private>, kid: &str) -> anyhow::Result<()> {
+    let header = json!({ "alg": "EdDSA", "typ": "portcullis-outcome+jwt", "kid": kid });
+    let seconds = outcome["time"].as_u64().context("a time")? / 1_000;
+    let claims = json!({ "jti": outcome["id"], "iat": seconds, "tenant": outcome["tenant"], "containment": outcome["containment"] });
+    let signed = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string())).join(".");
+    let signature = Signer::new_without_digest(key)?.sign_oneshot_to_vec(signed.as_bytes())?;
+    outcome["containment"]["jws"] = json!(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)));
+    Ok(())
 }

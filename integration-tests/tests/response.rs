@@ -1,106 +1,10 @@
 //! Response end to end on a real Kafka: what waits is listed, answered, sent, reported and audited, with the gate killed in between.
 
-use portcullis_integration_tests::kafka::{shared, unique};
+use portcullis_integration_tests::desk::{Desk, push_fatigue};
+use portcullis_integration_tests::kafka::shared;
 use portcullis_integration_tests::responder::Responder;
-use portcullis_integration_tests::service::Service;
 use serde_json::Value;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-const PATIENCE: Duration = Duration::from_secs(120);
-
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
-}
-
-/// Pushes denied until one is approved, of this very minute.
-fn push_fatigue(who: &str) -> Vec<String> {
-    let line = |i: i64, outcome: &str| {
-        let time = now_ms() - 20_000 + i * 1_000;
-        format!(
-            r#"{{"id":"{who}-{i}","time":{time},"type":"auth.mfa",{outcome},"tenant":"acme","identity":{{"id":"{who}","class":"workforce"}},"session":{{"id":"s-{who}"}},"source":{{"ip":"192.0.2.9"}}}}"#
-        )
-    };
-    let denied = r#""outcome":"failure","auth":{"method":"push","failure":"mfa_denied"}"#;
-    let mut lines: Vec<String> = (0..6).map(|i| line(i, denied)).collect();
-    lines.push(line(6, r#""outcome":"success","auth":{"method":"push"}"#));
-    lines
-}
-
-struct Desk {
-    service: Service,
-    config: String,
-}
-
-impl Desk {
-    /// Ending a session needs a person; anna and ben are approvers.
-    fn open(name: &str) -> Desk {
-        let service = Service::install(&shared(), &unique(name), 1, "format: native, tenant: from_record, trust: control");
-        let people: Vec<String> = ["anna", "ben"]
-            .iter()
-            .map(|name| service.cli(&["contain", "keygen", "--name", name, "--out", &service.shown(&format!("{name}.key"))]))
-            .collect();
-        let policy = std::fs::read_to_string(service.path("policy.yaml")).unwrap();
-        let policy = policy
-            .replace("approvers: []", &format!("approvers:\n  {}  {}", people[0], people[1]))
-            .replace("required_for: []", "required_for: [terminate_session]");
-        std::fs::write(service.path("policy.yaml"), policy).unwrap();
-        let config = std::fs::read_to_string(service.path("portcullis.yaml")).unwrap();
-        let config = config.replace("gate: { signing_key_file:", "gate: { sign_ends_every: 1s, signing_key_file:");
-        std::fs::write(service.path("portcullis.yaml"), config).unwrap();
-        let config = service.shown("portcullis.yaml");
-        Desk { service, config }
-    }
-
-    fn feed(&self, lines: &[String]) {
-        self.service.feed(&lines.iter().map(String::as_bytes).collect::<Vec<_>>());
-    }
-
-    /// A command of `contain` that needs no person.
-    fn contain(&self, args: &[&str]) -> String {
-        self.service.cli(&[&["contain"], args, &["--config", &self.config]].concat())
-    }
-
-    /// What a person says: whether it was accepted, and what was said.
-    fn says(&self, who: &str, args: &[&str]) -> (bool, String) {
-        let key = self.service.shown(&format!("{who}.key"));
-        self.service
-            .try_cli_in(&[&["contain"], args, &["--config", &self.config, "--key", &key, "--reason", "seen on the phone"]].concat(), &[])
-    }
-
-    /// Published records of a type.
-    fn published(&self, kind: &str) -> Vec<Value> {
-        let records = self.service.records(&self.service.names.verdicts);
-        records.iter().filter(|(k, _)| k == kind).map(|(_, value)| serde_json::from_slice(value).unwrap()).collect()
-    }
-
-    fn wait<T>(&self, what: &str, mut found: impl FnMut(&Desk) -> Option<T>) -> T {
-        let began = Instant::now();
-        loop {
-            if let Some(found) = found(self) {
-                return found;
-            }
-            assert!(
-                began.elapsed() < PATIENCE,
-                "{what} did not come; waiting: {}; decisions: {:#?}; {}",
-                self.contain(&["list"]),
-                self.published("containment-decision"),
-                self.service.log()
-            );
-            std::thread::sleep(Duration::from_millis(300));
-        }
-    }
-
-    /// What waits, as `list --json` says it.
-    fn waiting(&self) -> Vec<Value> {
-        self.contain(&["list", "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    fn audit(&self, args: &[&str]) -> (bool, String) {
-        let jwks = self.service.shown("jwks.json");
-        std::fs::write(&jwks, self.service.cli(&["gate", "jwks", "--key", &self.service.shown("gate.key")])).unwrap();
-        self.service.try_cli_in(&[&["audit", "verify", "--jwks", &jwks], args].concat(), &[])
-    }
-}
+use std::time::Duration;
 
 fn id_of(value: &Value) -> String {
     value["proposal"].as_str().unwrap().to_owned()
@@ -108,7 +12,8 @@ fn id_of(value: &Value) -> String {
 
 #[test]
 fn what_waits_is_answered_sent_reported_and_audited() {
-    let mut desk = Desk::open("response");
+    let mut desk = Desk::open("response", "format: native, tenant: from_record, trust: control");
+    desk.change("policy.yaml", |policy| policy.replace("required_for: []", "required_for: [terminate_session]"));
     desk.service.start();
     desk.feed(&push_fatigue("tired"));
     desk.feed(&push_fatigue("weary"));

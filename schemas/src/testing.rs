@@ -161,6 +161,7 @@ fn repaired(mut event: Event<'static>) -> Event<'static> {
                     detail: None,
                     action: None,
                     target: None,
+                    jws: None,
                 })
             });
         }

@@ -16,6 +16,8 @@ pub const ID_BYTES_MAX: usize = 512;
 pub const TENANT_BYTES_MAX: usize = 128;
 /// Longest free text, bytes; longer text is cut at a character.
 pub const TEXT_BYTES_MAX: usize = 2_048;
+/// Longest signature with what it is of, bytes: more than an outcome of the longest ids and texts needs.
+pub const JWS_BYTES_MAX: usize = 16_384;
 /// Most items of a list.
 pub const LIST_ITEMS_MAX: usize = 1_024;
 
@@ -291,6 +293,9 @@ fn rare(event: &Event<'_>) -> Result<(), Fault> {
     }
     if let Some(outcome) = &event.containment {
         ids!("containment", outcome, request_id, action);
+        if let Some(jws) = outcome.jws.as_deref().filter(|jws| jws.len() > JWS_BYTES_MAX) {
+            return fault("containment.jws", format!("has {} bytes, at most {JWS_BYTES_MAX} are allowed", jws.len()));
+        }
         named!("containment.subject", outcome.subject);
         named!("containment.target", outcome.target);
     }

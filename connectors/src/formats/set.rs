@@ -188,6 +188,7 @@ fn containment<'a>(
     let action = if name.starts_with("session") { "terminate_session" } else { "disable_account" };
     ContainmentOutcome {
         request_id: None,
+        jws: None,
         subject: None,
         status,
         by,

@@ -1,10 +1,10 @@
 //! Who may say what: the one place where a decoded record meets what its input is trusted with.
 //!
 //! An input carries behaviour alone unless it is marked `trust: control`, and is believed about the tenant only where it says
-//! `tenant: from_record`. What a record says in `origin` or `stamp` is dropped: INGEST stamps those.
+//! `tenant: from_record`. An outcome that is signed may come by any. What a record says in `origin` or `stamp` is dropped: INGEST stamps those.
 
 use super::{Fault, Input, Item};
-use portcullis_core::event::{DEFAULT_TENANT, Event, Provider};
+use portcullis_core::event::{DEFAULT_TENANT, Event, EventType, Provider};
 use portcullis_core::text::Text;
 
 /// Lets the event through with the input's tenant and provider, or turns it into a fault `not_allowed_here`.
@@ -17,16 +17,25 @@ pub fn admit<'a>(item: &mut Item<'a>, input: &'a Input) {
 }
 
 fn settle<'a>(event: &mut Event<'a>, input: &'a Input) -> Result<(), Fault> {
-    if event.kind.is_control() && !input.trust_control {
+    if event.kind.is_control() && !input.trust_control && !is_signed(event) {
+        let or_signed = if event.kind == EventType::ContainmentOutcome { ", or signed by a responder of the policy" } else { "" };
         return Err(Fault::new(
             "type",
-            format!("not_allowed_here: {} may only come from an input marked `trust: control`, which {:?} is not", event.kind, input.name),
+            format!(
+                "not_allowed_here: {} may only come from an input marked `trust: control`, which {:?} is not{or_signed}",
+                event.kind, input.name
+            ),
         ));
     }
     settle_tenant(event, input)?;
     event.origin = None;
     settle_provider(event, input);
     Ok(())
+}
+
+/// An outcome that is signed is judged by whoever knows the policy: SCORE and GATE.
+fn is_signed(event: &Event<'_>) -> bool {
+    event.kind == EventType::ContainmentOutcome && event.containment.as_ref().is_some_and(|outcome| outcome.is_signed())
 }
 
 /// A record that says `default`, or nothing, names no tenant.
@@ -91,6 +100,16 @@ mod tests {
         let label = r#"{"time":1760000000000,"type":"feedback.label","identity":{"id":"u"},"feedback":{"label":"false_positive"}}"#;
         assert!(read(label, &Input::behaviour("auth-log", None)).starts_with("type: not_allowed_here: feedback.label"));
         assert!(read(label, &input).contains("false_positive"));
+        // What is signed is judged by whoever knows the policy.
+        let outcome = |jws: &str| {
+            let of = r#""status":"done","subject":{"kind":"identity","id":"u"}"#;
+            format!(r#"{{"time":1760000000000,"type":"containment.outcome","containment":{{{of}{jws}}}}}"#)
+        };
+        let behaviour = Input::behaviour("auth-log", None);
+        assert!(read(&outcome(""), &behaviour).contains("or signed by a responder of the policy"));
+        assert!(read(&outcome(r#","jws":"a.b.c""#), &behaviour).contains("\"jws\":\"a.b.c\""));
+        let label = label.replace("feedback\":{", "containment\":{\"status\":\"done\",\"jws\":\"a.b.c\"},\"feedback\":{");
+        assert!(read(&label, &behaviour).starts_with("type: not_allowed_here: feedback.label"), "an outcome alone");
     }
 
     #[test]

@@ -98,9 +98,7 @@ impl Reader {
     ) -> Result<(), KafkaFault> {
         let mut flow = ControlFlow::Continue(());
         for partition in 0..self.partitions(topic)? {
-            let at = TopicPartition::new(Arc::clone(topic), partition);
-            let from = self.offset_at(&at, ms)?;
-            self.read(&at, Start::At(from), None, |record| {
+            self.read_partition_since(&TopicPartition::new(Arc::clone(topic), partition), ms, |record| {
                 flow = on_record(record);
                 flow
             })?;
@@ -109,6 +107,20 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// The same of one partition.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_partition_since(
+        &mut self,
+        at: &TopicPartition,
+        ms: i64,
+        on_record: impl FnMut(RecordRef<'_>) -> ControlFlow<()>,
+    ) -> Result<ReadRange, KafkaFault> {
+        let from = self.offset_at(at, ms)?;
+        self.read(at, Start::At(from), None, on_record)
     }
 
     /// Gives every committed record of `from..to` to `on_record`, in log order, until it breaks. `to` is at most the end of the log as it

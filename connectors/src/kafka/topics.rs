@@ -64,6 +64,7 @@ pub struct Names {
     pub verdicts: String,
     pub risk: String,
     pub proposals: String,
+    pub waiting: String,
     pub reputation: String,
     pub inventory: String,
     pub journal: String,
@@ -80,6 +81,7 @@ impl Names {
             verdicts: name("verdicts"),
             risk: name("risk"),
             proposals: name("proposals"),
+            waiting: name("waiting"),
             reputation: name("reputation"),
             inventory: name("inventory"),
             journal: name("journal"),
@@ -113,6 +115,7 @@ pub fn plan(prefix: &str, partitions: i32, replication: i32, inputs: &[String]) 
         ours(names.verdicts, "verdicts, containment requests and decisions", partitions, Keep::Days(90)),
         ours(names.risk, "the current level of every subject above low", partitions, Keep::LatestPerKey),
         ours(names.proposals, "the gate's log, keyed by tenant", gate, Keep::Days(90)),
+        ours(names.waiting, "what waits for a person, so that a list of it need not read all verdicts", gate, Keep::LatestPerKey),
         ours(names.reputation, "reputation of sources, stamped on events by INGEST", partitions, Keep::LatestPerKey),
         ours(names.inventory, "inventory of identities, stamped on events by INGEST", partitions, Keep::LatestPerKey),
         ours(names.journal, "SCORE's audit chain and recovery authority", partitions, Keep::Days(400)),
@@ -389,7 +392,7 @@ mod tests {
     #[test]
     fn events_verdicts_and_journal_have_the_same_number_of_partitions() {
         let plan = plan("p", 12, 3, &["raw".into()]);
-        assert_eq!(plan.len(), 11);
+        assert_eq!(plan.len(), 12);
         for name in ["p.events", "p.verdicts", "p.journal"] {
             assert_eq!(plan.iter().find(|t| t.name == name).unwrap().partitions, 12, "{name}");
         }

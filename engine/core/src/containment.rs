@@ -286,6 +286,16 @@ pub struct ContainmentDecision {
     pub needs: u8,
 }
 
+impl ContainmentDecision {
+    /// False for what is decided at once, always: notices, and what is refused or said before anything could wait.
+    pub fn may_have_waited(&self) -> bool {
+        use DecisionEnd::*;
+        let ends = matches!(self.end, Sent | HeldApproval | HeldBudget | HeldBreaker | HeldGrace | RefusedProtected | Expired | Rejected);
+        // In shadow an old secret waits for the end of its grace, too.
+        !self.action.is_notice() && (ends || (self.end == WouldSend && self.action == Action::RevokeToken))
+    }
+}
+
 /// A fact as CAEP or RISC names it, once an outcome has confirmed it. Its JWS is the SET (RFC 8417).
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct SecurityEvent {
@@ -329,7 +339,8 @@ pub struct ContainmentAnswer {
     pub answer: String,
     pub time: Time,
     pub tenant: String,
-    /// `approve`, `reject`, `extend`, `release`, `pause`, `resume`; absent where nothing of it was believed, like what follows.
+    /// `approve`, `reject`, `extend`, `release`, `pause`, `resume`; absent where nothing of it was believed, like what follows. `outcome`: not
+    /// a person's answer, but an outcome that was refused.
     #[serde(rename = "do", default, skip_serializing_if = "Option::is_none")]
     pub verb: Option<String>,
     /// The proposal or request that it is of.

@@ -408,6 +408,15 @@ pub struct ContainmentOutcome<'a> {
     pub action: Option<Text<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Named<'a>>,
+    /// Compact JWS of [`crate::outcome::Claims`], by a responder of the policy: then it is believed for that, whatever its input.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub jws: Option<Text<'a>>,
+}
+
+impl ContainmentOutcome<'_> {
+    pub fn is_signed(&self) -> bool {
+        self.jws.is_some()
+    }
 }
 
 /// What an analyst says a verdict was (`feedback.label`).

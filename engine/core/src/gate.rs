@@ -9,11 +9,13 @@ mod budget;
 mod fact;
 mod open;
 mod protected;
+mod reported;
 mod rotation;
 pub mod state;
 mod waiting;
 
 pub use answer::{ANSWER_TYPE, Claims, Verb};
+pub use reported::OUTCOME;
 pub use state::{GATE_STATE_VERSION, GateState};
 
 use crate::containment::{
@@ -314,11 +316,16 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
     }
 }
 
+/// The id of the request that a proposal becomes, if it is sent.
+pub fn request_id(proposal: &str) -> String {
+    id("r", &[proposal.as_bytes()])
+}
+
 fn request(policy: &Policy, p: &Proposal, agreed: Vec<Approver>, now: Time) -> ContainmentRequest {
     let lasts_ms = if p.action.is_notice() { NOTICE_NOT_AFTER_MS } else { NOT_AFTER_MS };
     let state = if agreed.is_empty() { ApprovalState::Automatic } else { ApprovalState::Granted };
     ContainmentRequest {
-        id: id("r", &[p.id.as_bytes()]),
+        id: request_id(&p.id),
         bundle: p.bundle.clone(),
         incident: p.incident.clone(),
         campaign: p.campaign.clone(),

@@ -22,6 +22,7 @@ pub mod keyring;
 pub mod memory;
 pub mod named;
 pub mod observe;
+pub mod outcome;
 pub mod policy;
 pub mod profile;
 pub mod propose;

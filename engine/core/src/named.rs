@@ -12,7 +12,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// `named_enum! { /// doc  pub enum Outcome { Success = "success", ... } }`
 ///
-/// Gives `ALL` in the order written (which is the order of the Avro symbols), `name()`, `from_name()`, serde by name.
+/// Gives `ALL` in the order written (which is the order of the Avro symbols), `name()`, `from_name()`, serde and `FromStr` by name.
 #[macro_export]
 macro_rules! named_enum {
     ($(#[$meta:meta])* pub enum $type:ident { $($(#[$vmeta:meta])* $variant:ident = $name:literal),+ $(,)? }) => {
@@ -38,6 +38,17 @@ macro_rules! named_enum {
             }
         }
 
+        impl std::str::FromStr for $type {
+            type Err = String;
+
+            fn from_str(name: &str) -> Result<$type, String> {
+                $type::from_name(name).ok_or_else(|| match $crate::named::nearest(name, $type::NAMES.iter().copied()) {
+                    Some(near) => format!("unknown value {name:?}, did you mean {near:?}?"),
+                    None => format!("unknown value {name:?}, known are {}", $type::NAMES.join(", ")),
+                })
+            }
+        }
+
         impl std::fmt::Display for $type {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.name())
@@ -59,10 +70,7 @@ macro_rules! named_enum {
                         write!(f, "one of {}", $type::NAMES.join(", "))
                     }
                     fn visit_str<E: serde::de::Error>(self, v: &str) -> Result<$type, E> {
-                        $type::from_name(v).ok_or_else(|| match $crate::named::nearest(v, $type::NAMES.iter().copied()) {
-                            Some(near) => E::custom(format_args!("unknown value {v:?}, did you mean {near:?}?")),
-                            None => E::custom(format_args!("unknown value {v:?}, known are {}", $type::NAMES.join(", "))),
-                        })
+                        v.parse().map_err(E::custom)
                     }
                     // A self-describing format (CBOR) does not say how wide the number was; the narrower ones end here too.
                     fn visit_u64<E: serde::de::Error>(self, v: u64) -> Result<$type, E> {

@@ -6,6 +6,7 @@ use crate::hash::{Of, hash};
 use crate::heard::Heard;
 use crate::memory::session::device_hash;
 use crate::memory::{Memory, checkout::CheckoutMemory, identity::IdentityMemory, source::SourceMemory};
+use crate::outcome;
 use crate::policy::Policy;
 use crate::profile::Profile;
 use crate::record::Position;
@@ -24,7 +25,7 @@ const AHEAD_MAX_MS: i64 = 5 * MINUTE_MS;
 /// What one record of one subject looked like.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Observation {
-    /// The event is among the subject's last eight: nothing was learned.
+    /// The event is among the subject's last eight, or an outcome that is not believed: nothing was learned.
     pub repeat: bool,
     pub row: Row,
     /// Signals that speak against the subject. What speaks for it is asked by `speak_for` once something is held against it.
@@ -69,6 +70,12 @@ pub fn observe(
     seen.heard.clear();
     seen.aside.clear();
     seen.errors.clear();
+    // Like a repeat it moves nothing; and it is not remembered as seen: whoever copies the id of an outcome must not keep the true one from
+    // being heard.
+    if event.kind == EventType::ContainmentOutcome && outcome::signed_by(policy, event, position.appended_at).is_err() {
+        seen.repeat = true;
+        return;
+    }
     seen.repeat = profile.is_repeat(&event.tenant, source_of(event), &event.id);
     if seen.repeat {
         return;

@@ -45,6 +45,8 @@ pub struct Policy {
     pub approvals: Approvals,
     /// Whose answers count.
     pub approvers: Vec<Signatory>,
+    /// Whose signed outcomes count, whatever input they come by.
+    pub responders: Vec<Signatory>,
     /// `None`: there is none.
     pub breaker: Option<Breaker>,
     pub outcomes: Outcomes,
@@ -369,6 +371,7 @@ impl Policy {
             budgets: built_in_budgets(),
             approvals: Approvals { required_for: BTreeSet::new(), expire_after_ms: HOUR_MS, two_people_above_budget: true },
             approvers: Vec::new(),
+            responders: Vec::new(),
             breaker: Some(Breaker {
                 window_ms: 5 * MINUTE_MS,
                 share_of_active_ppm: 20_000,

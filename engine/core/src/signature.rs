@@ -1,4 +1,5 @@
-//! Who signed a record of the log: a compact JWS (RFC 7515) by an Ed25519 key (RFC 8037) that the policy names.
+//! Who signed a record of the log: a compact JWS (RFC 7515) by a key that the policy names, Ed25519 (RFC 8037) or, for systems that know
+//! nothing else, RSA (RS256, RFC 7518).
 //!
 //! Verification is a pure function of the record and the policy, so a replay believes whom the original believed.
 
@@ -7,6 +8,7 @@ use crate::record::PolicyRecord;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, VerifyingKey};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -16,18 +18,69 @@ pub struct Signatory {
     pub name: String,
     /// Names the key in the header of what it signs.
     pub kid: String,
-    pub key: VerifyingKey,
+    pub key: PublicKey,
 }
 
-/// The public key of a JWK's `x`: 32 bytes in base64url. `None` for anything else, and for the points that verify nothing.
-pub fn public_key(x: &str) -> Option<VerifyingKey> {
-    let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(x).ok()?.try_into().ok()?;
-    VerifyingKey::from_bytes(&bytes).ok().filter(|key| !key.is_weak())
+/// A public key, and with it the one algorithm that its signatures are verified by.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PublicKey {
+    Ed25519(VerifyingKey),
+    /// The modulus, big-endian without leading zeros; the exponent is [`RSA_EXPONENT`].
+    Rsa(Vec<u8>),
 }
 
-/// The `x` of a JWK.
-pub fn x_of(key: &VerifyingKey) -> String {
-    URL_SAFE_NO_PAD.encode(key.as_bytes())
+/// 65537, as every library makes it.
+const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
+const RSA_BITS: std::ops::RangeInclusive<u32> = 2_048..=8_192;
+
+impl PublicKey {
+    /// The `x` of a JWK: 32 bytes in base64url. `None` for anything else, and for the points that verify nothing.
+    pub fn ed25519(x: &str) -> Option<PublicKey> {
+        let bytes: [u8; 32] = URL_SAFE_NO_PAD.decode(x).ok()?.try_into().ok()?;
+        VerifyingKey::from_bytes(&bytes).ok().filter(|key| !key.is_weak()).map(PublicKey::Ed25519)
+    }
+
+    /// The `n` and `e` of a JWK, in base64url. `None` for anything but 2048 to 8192 bits and the exponent 65537.
+    pub fn rsa(n: &str, e: &str) -> Option<PublicKey> {
+        if URL_SAFE_NO_PAD.decode(e).ok()? != RSA_EXPONENT {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(n).ok()?;
+        let modulus: Vec<u8> = bytes.into_iter().skip_while(|byte| *byte == 0).collect();
+        let bits = (modulus.len() as u32).saturating_mul(8).saturating_sub(modulus.first()?.leading_zeros());
+        (RSA_BITS.contains(&bits) && modulus.last()? % 2 == 1).then_some(PublicKey::Rsa(modulus))
+    }
+
+    /// The `alg` of what it verifies.
+    pub const fn alg(&self) -> &'static str {
+        match self {
+            PublicKey::Ed25519(_) => "EdDSA",
+            PublicKey::Rsa(_) => "RS256",
+        }
+    }
+
+    /// The members of its JWK (RFC 7517) that hold the key.
+    pub fn jwk(&self) -> Vec<(&'static str, String)> {
+        match self {
+            PublicKey::Ed25519(key) => {
+                vec![("kty", "OKP".to_owned()), ("crv", "Ed25519".to_owned()), ("x", URL_SAFE_NO_PAD.encode(key.as_bytes()))]
+            }
+            PublicKey::Rsa(modulus) => {
+                vec![("kty", "RSA".to_owned()), ("n", URL_SAFE_NO_PAD.encode(modulus)), ("e", URL_SAFE_NO_PAD.encode(RSA_EXPONENT))]
+            }
+        }
+    }
+
+    fn verifies(&self, signed: &[u8], signature: &[u8]) -> bool {
+        match self {
+            PublicKey::Ed25519(key) => {
+                Signature::from_slice(signature).is_ok_and(|signature| key.verify_strict(signed, &signature).is_ok())
+            }
+            PublicKey::Rsa(n) => {
+                RsaPublicKeyComponents { n: n.as_slice(), e: &RSA_EXPONENT }.verify(&RSA_PKCS1_2048_8192_SHA256, signed, signature).is_ok()
+            }
+        }
+    }
 }
 
 /// The type in the header of what an approver signs of a policy.
@@ -96,19 +149,18 @@ pub fn verify<'s>(jws: &str, typ: &str, signatories: &'s [Signatory]) -> Result<
     let (header, payload) = signed.split_once('.').ok_or("it is not a compact JWS")?;
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| "a part of it is not base64url");
     let header: Header = serde_json::from_slice(&decode(header)?).map_err(|_| "its header lacks alg, typ or kid")?;
-    // The algorithm is ours to choose, never the signer's.
-    if header.alg != "EdDSA" || header.typ != typ {
-        return Err(format!("it is signed as {} {}, expected EdDSA {typ}", shown(&header.alg), shown(&header.typ)));
-    }
     let signatory = signatories
         .iter()
         .find(|s| s.kid == header.kid)
         .ok_or_else(|| format!("the policy in force names no key {}", shown(&header.kid)))?;
-    let signature = Signature::from_slice(&decode(signature)?).map_err(|_| "its signature has another length than Ed25519's")?;
-    signatory
-        .key
-        .verify_strict(signed.as_bytes(), &signature)
-        .map_err(|_| format!("its signature is not by key {} of {}, or it was changed", signatory.kid, signatory.name))?;
+    // The algorithm is the key's, never the signer's to choose.
+    let alg = signatory.key.alg();
+    if header.alg != alg || header.typ != typ {
+        return Err(format!("it is signed as {} {}, expected {alg} {typ}", shown(&header.alg), shown(&header.typ)));
+    }
+    if !signatory.key.verifies(signed.as_bytes(), &decode(signature)?) {
+        return Err(format!("its signature is not by key {} of {}, or it was changed", signatory.kid, signatory.name));
+    }
     Ok((signatory, decode(payload)?))
 }
 
@@ -133,7 +185,7 @@ mod tests {
     #[test]
     fn what_a_known_key_signed_is_believed_and_nothing_else() {
         let (key, other) = (SigningKey::from_bytes(&[7; 32]), SigningKey::from_bytes(&[8; 32]));
-        let known = [Signatory { name: "anna".to_owned(), kid: "a1".to_owned(), key: key.verifying_key() }];
+        let known = [Signatory { name: "anna".to_owned(), kid: "a1".to_owned(), key: PublicKey::Ed25519(key.verifying_key()) }];
         let good = sign(&key, HEADER, "{}");
         assert_eq!(verify(&good, "t", &known).unwrap().1, b"{}");
         for (refused, why) in [
@@ -145,7 +197,7 @@ mod tests {
             (good.replacen('.', ".AA", 1), "not by key"),
             ("a.b".to_owned(), "not a compact JWS"),
             (String::new(), "not a compact JWS"),
-            (format!("{good}AAAA"), "another length"),
+            (format!("{good}AAAA"), "not by key a1"),
         ] {
             let said = verify(&refused, "t", &known).unwrap_err();
             assert!(said.contains(why), "{said}");
@@ -155,7 +207,7 @@ mod tests {
     #[test]
     fn every_changed_byte_is_found() {
         let key = SigningKey::from_bytes(&[7; 32]);
-        let known = [Signatory { name: "anna".to_owned(), kid: "a1".to_owned(), key: key.verifying_key() }];
+        let known = [Signatory { name: "anna".to_owned(), kid: "a1".to_owned(), key: PublicKey::Ed25519(key.verifying_key()) }];
         let good = sign(&key, HEADER, r#"{"do":"approve"}"#);
         for at in 0..good.len() {
             let mut bytes = good.clone().into_bytes();
@@ -167,7 +219,11 @@ mod tests {
     #[test]
     fn a_policy_follows_another_only_as_its_approvers_say() {
         let keys = [SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]), SigningKey::from_bytes(&[3; 32])];
-        let signatory = |i: usize, name: &str| Signatory { name: name.to_owned(), kid: format!("k{i}"), key: keys[i].verifying_key() };
+        let signatory = |i: usize, name: &str| Signatory {
+            name: name.to_owned(),
+            kid: format!("k{i}"),
+            key: PublicKey::Ed25519(keys[i].verifying_key()),
+        };
         let mut in_force = Policy::built_in();
         in_force.version = "2".to_owned();
         let by = |i: usize, version: &str, digest: &str| {
@@ -202,9 +258,21 @@ mod tests {
 
     #[test]
     fn a_key_reads_back() {
-        let key = SigningKey::from_bytes(&[7; 32]).verifying_key();
-        assert_eq!(public_key(&x_of(&key)), Some(key));
-        assert_eq!(public_key("AAAA"), None);
-        assert_eq!(public_key(&URL_SAFE_NO_PAD.encode([0; 32])), None, "a weak point");
+        let key = PublicKey::Ed25519(SigningKey::from_bytes(&[7; 32]).verifying_key());
+        assert_eq!(PublicKey::ed25519(&key.jwk()[2].1), Some(key));
+        assert_eq!(PublicKey::ed25519("AAAA"), None);
+        assert_eq!(PublicKey::ed25519(&URL_SAFE_NO_PAD.encode([0; 32])), None, "a weak point");
+        let modulus = |bits: usize| {
+            let mut bytes = vec![0xff; bits / 8];
+            bytes.insert(0, 0); // as some libraries write it
+            URL_SAFE_NO_PAD.encode(bytes)
+        };
+        let key = PublicKey::rsa(&modulus(2_048), "AQAB").unwrap();
+        assert_eq!((key.alg(), PublicKey::rsa(&key.jwk()[1].1, &key.jwk()[2].1)), ("RS256", Some(key.clone())));
+        for (n, e) in
+            [(modulus(2_040), "AQAB"), (modulus(8_200), "AQAB"), (modulus(2_048), "Aw"), ("!".to_owned(), "AQAB"), (String::new(), "AQAB")]
+        {
+            assert_eq!(PublicKey::rsa(&n, e), None);
+        }
     }
 }

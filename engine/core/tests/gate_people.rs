@@ -61,7 +61,7 @@ fn beyond_the_budget_two_different_people_must_agree() {
     let gate = Gate::over(&policy, &twice, 1);
     assert_eq!((gate.requests().count(), gate.waiting().count()), (0, 1), "one person does not agree twice");
     assert!(gate.answers().nth(1).unwrap().why.contains("another person must"));
-    assert_eq!(gate.decisions().next().unwrap().needs, 2);
+    assert_eq!(gate.decisions().map(|d| d.needs).collect::<Vec<_>>(), [2, 1], "how many must agree yet");
 
     let both = [twice[0].clone(), twice[1].clone(), ben().does(Verb::Approve, &[&p.id], at(3 * MINUTE_MS))];
     let gate = Gate::over(&policy, &both, 1);
@@ -82,8 +82,10 @@ fn what_is_rejected_is_not_sent_and_what_is_extended_waits_longer() {
     let mut more = anna().says(Verb::Extend, &[&p.id], at(MINUTE_MS));
     more.lasts = Some(Span(3 * HOUR_MS));
     let log = [asked(p.clone()), anna().record(&more, at(MINUTE_MS)), tick(at(hour + 1)), tick(at(MINUTE_MS + 3 * HOUR_MS))];
-    assert_eq!(Gate::over(&policy(), &log[..3], 1).ends(), [DecisionEnd::HeldApproval]);
-    assert_eq!(Gate::over(&policy(), &log, 1).ends(), [DecisionEnd::HeldApproval, DecisionEnd::Expired]);
+    let longer = Gate::over(&policy(), &log[..3], 1);
+    assert_eq!(longer.ends(), [DecisionEnd::HeldApproval, DecisionEnd::HeldApproval], "whoever lists what waits sees until when");
+    assert_eq!(longer.decisions().last().unwrap().held_until, Some(at(MINUTE_MS + 3 * HOUR_MS)));
+    assert_eq!(Gate::over(&policy(), &log, 1).ends(), [DecisionEnd::HeldApproval, DecisionEnd::HeldApproval, DecisionEnd::Expired]);
 }
 
 #[test]

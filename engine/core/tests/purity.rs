@@ -43,6 +43,7 @@ const ALLOWED: &[&str] = &[
     "jiff",
     "libm",
     "postcard",
+    "ring", // of it, verifying alone
     "saphyr",
     "saphyr-parser",
     "serde",

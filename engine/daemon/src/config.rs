@@ -4,19 +4,20 @@
 //! relative to the working directory.
 
 mod environment;
+mod http;
 mod read;
 mod schema;
 mod secret;
 mod show;
 
 pub use environment::{PREFIX, of_process};
+pub use http::{Contain, Http, Person};
 pub use schema::schema;
 pub use secret::Secret;
 
 use portcullis_connectors::formats::custom::Mapping;
 use portcullis_core::policy::yaml::{Document, Fault};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -141,8 +142,10 @@ pub struct Checkpoints {
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Gate {
-    /// Ed25519 private key, PKCS #8 PEM. None: nothing can be signed, so nothing is sent.
+    /// Ed25519 or RSA private key, PKCS #8 PEM. None: nothing can be signed, so nothing is sent.
     pub signing_key_file: Option<PathBuf>,
+    /// A JWK set of further public keys for `/jwks.json`: the next one, or the last one, while the key is changed.
+    pub also_publish: Option<PathBuf>,
     /// `iss` of the requests.
     pub issuer: String,
     /// `aud` of the requests.
@@ -166,11 +169,6 @@ pub enum Encoding {
 pub struct PolicyFile {
     /// None: the default policy that is compiled in.
     pub file: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Http {
-    pub listen: SocketAddr,
 }
 
 impl Config {

@@ -1,4 +1,5 @@
-//! The service's own HTTP: probes for Kubernetes, metrics for Prometheus. It reads and changes nothing.
+//! The service's own HTTP: probes for Kubernetes, metrics for Prometheus, the gate's public keys. It reads and changes nothing. What people
+//! may ask and answer has an address of its own ([`contain`]).
 //!
 //! | path | 200 when | else |
 //! |---|---|---|
@@ -7,8 +8,12 @@
 //! | `/startupz` | every worker's loop has begun | 503: give it time |
 //! | `/metrics` | always, in Prometheus' text format | |
 //! | `/version` | always, JSON | |
+//! | `/jwks.json` | this process signs: the keys to verify requests by (RFC 7517) | 404 |
 //!
 //! A partition that needs a person makes the process unready and not dead: a restart would not mend it.
+
+pub mod contain;
+pub mod people;
 
 use crate::status::{Phase, Status};
 use crate::telemetry::Metrics;
@@ -20,16 +25,22 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 /// A loop that has not turned for so long hangs: twice what a transaction may wait for its broker.
 const TURN_MAX: Duration = Duration::from_secs(90);
 
+/// What is being answered when the service ends may take so long yet.
+const GRACE: Duration = Duration::from_secs(3);
+/// Requests of people that are worked on at once; each has a connection to Kafka.
+const AT_ONCE: usize = 4;
+
 /// Serves on a thread of its own until dropped.
 pub struct Server {
-    stop: Option<oneshot::Sender<()>>,
+    stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
     address: SocketAddr,
 }
@@ -38,28 +49,63 @@ pub struct Server {
 struct Shared {
     status: Status,
     metrics: Metrics,
+    jwks: Option<Arc<str>>,
 }
 
 impl Server {
+    /// Probes, metrics and public keys; without `jwks` this process signs nothing.
+    ///
     /// # Errors
     /// When the address cannot be listened on.
-    pub fn start(listen: SocketAddr, status: Status, metrics: Metrics) -> anyhow::Result<Server> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build().context("starting HTTP")?;
+    pub fn start(listen: SocketAddr, status: Status, metrics: Metrics, jwks: Option<String>) -> anyhow::Result<Server> {
+        let shared = Shared { status, metrics, jwks: jwks.map(Arc::from) };
+        let server = Server::serve("http.listen", listen, router(shared))?;
+        tracing::info!(address = %server.address, "HTTP: /livez /readyz /startupz /metrics /version /jwks.json");
+        Ok(server)
+    }
+
+    /// What people ask and answer.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub fn of_people(listen: SocketAddr, office: contain::Office) -> anyhow::Result<Server> {
+        let answers = office.answers;
+        let server = Server::serve("http.contain.listen", listen, contain::router(Arc::new(office)))?;
+        tracing::info!(address = %server.address, answers, "HTTP: /contain");
+        if !listen.ip().is_loopback() {
+            tracing::warn!(address = %server.address, "http.contain.listen is not this host alone, and tokens come in plain text: let something that speaks TLS stand before it");
+        }
+        Ok(server)
+    }
+
+    fn serve(key: &str, listen: SocketAddr, router: Router) -> anyhow::Result<Server> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(AT_ONCE)
+            .build()
+            .context("starting HTTP")?;
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind(listen))
-            .with_context(|| format!("http.listen: {listen} cannot be listened on; choose another address, or stop who has it"))?;
-        let address = listener.local_addr().context("http.listen")?;
-        let (stop, stopped) = oneshot::channel::<()>();
-        let router = router(Shared { status, metrics });
+            .with_context(|| format!("{key}: {listen} cannot be listened on; choose another address, or stop who has it"))?;
+        let address = listener.local_addr().context("asking where it listens")?;
+        let (stop, stopped) = watch::channel(false);
+        let until = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
         let serve = move || {
-            let served = axum::serve(listener, router).with_graceful_shutdown(async { drop(stopped.await) });
-            if let Err(error) = runtime.block_on(async { served.await }) {
+            let served = axum::serve(listener, router).with_graceful_shutdown(until(stopped.clone()));
+            let ended = runtime.block_on(async {
+                tokio::select! {
+                    ended = async { served.await } => ended,
+                    () = async { until(stopped).await; tokio::time::sleep(GRACE).await } => Ok(()),
+                }
+            });
+            if let Err(error) = ended {
                 tracing::error!("HTTP on {address} has ended: {error}");
             }
+            runtime.shutdown_background();
         };
         let thread = std::thread::Builder::new().name("http".to_owned()).spawn(serve).context("starting HTTP")?;
-        tracing::info!(%address, "HTTP: /livez /readyz /startupz /metrics /version");
-        Ok(Server { stop: Some(stop), thread: Some(thread), address })
+        Ok(Server { stop, thread: Some(thread), address })
     }
 
     /// Where it listens, the port chosen if 0 was asked for.
@@ -70,7 +116,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        // Nobody listens any more if it has ended already.
+        let _ = self.stop.send(true);
         if let Some(thread) = self.thread.take() {
             // It has ended, however it has.
             let _ = thread.join();
@@ -85,10 +132,19 @@ fn router(shared: Shared) -> Router {
         .route("/startupz", get(async |State(s): State<Shared>| verdict(&not_begun(&s.status))))
         .route("/metrics", get(async |State(s): State<Shared>| (TEXT, s.metrics.render(&s.status))))
         .route("/version", get(async || ([(header::CONTENT_TYPE, "application/json")], version())))
+        .route("/jwks.json", get(async |State(s): State<Shared>| keys(s.jwks.as_deref())))
         .with_state(shared)
 }
 
 const TEXT: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+
+fn keys(jwks: Option<&str>) -> impl IntoResponse + use<> {
+    const JWKS: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/jwk-set+json")];
+    match jwks {
+        Some(jwks) => (StatusCode::OK, JWKS, jwks.to_owned()),
+        None => (StatusCode::NOT_FOUND, JWKS, "{\"keys\":[]}".to_owned()),
+    }
+}
 
 /// 200 if nothing is the matter, 503 with what is otherwise.
 fn verdict(matters: &str) -> impl IntoResponse + use<> {
@@ -164,7 +220,7 @@ mod tests {
     #[test]
     fn probes_follow_the_workers() {
         let status = Status::default();
-        let server = Server::start("127.0.0.1:0".parse().unwrap(), status.clone(), Metrics::detached()).unwrap();
+        let server = Server::start("127.0.0.1:0".parse().unwrap(), status.clone(), Metrics::detached(), None).unwrap();
         let at = server.address();
         assert_eq!((ask(at, "/startupz").0, ask(at, "/readyz").0, ask(at, "/livez").0), (503, 503, 200));
         let worker = status.worker("score", 0);
@@ -188,7 +244,7 @@ mod tests {
     fn an_address_that_is_taken_is_named() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = taken.local_addr().unwrap();
-        let Err(error) = Server::start(address, Status::default(), Metrics::detached()) else { panic!("it was taken") };
+        let Err(error) = Server::start(address, Status::default(), Metrics::detached(), None) else { panic!("it was taken") };
         assert!(format!("{error:#}").contains(&address.to_string()), "{error:#}");
     }
 }

@@ -1,41 +1,120 @@
-//! Signed requests: a compact JWS (RFC 7515) with Ed25519 (RFC 8037) whose payload is the request itself, as a SET (RFC 8417) types it.
+//! Signed requests: a compact JWS (RFC 7515) whose payload is the request itself, as a SET (RFC 8417) types it. With Ed25519 (RFC 8037), or
+//! RS256 (RFC 7518) where whoever verifies knows nothing else. Both are deterministic: the same request gives the same bytes.
 
 use crate::audit::file::{SEAL_TYPE, Seal};
 use crate::audit::head::{HEAD_TYPE, Head};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, SecretDocument};
 use ed25519_dalek::{Signer as _, SigningKey};
 use portcullis_core::containment::{ContainmentRequest, SecurityEvent};
 use portcullis_core::gate;
 use portcullis_core::id::digest;
+use portcullis_core::named_enum;
 use portcullis_core::record::Output;
-use portcullis_core::signature::{POLICY_TYPE, SignedPolicy};
+use portcullis_core::signature::{POLICY_TYPE, PublicKey, SignedPolicy};
+use ring::rand::SystemRandom;
+use ring::rsa::{KeyPair, PublicKeyComponents};
+use ring::signature::RSA_PKCS1_SHA256;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
+
+named_enum! {
+    /// What a key signs with.
+    pub enum Alg {
+        /// Ed25519: short, fast, the choice wherever there is one.
+        EdDsa = "EdDSA",
+        /// RSA of 3072 bits with SHA-256: some hundred times slower, a millisecond or two a request.
+        Rs256 = "RS256",
+    }
+}
+
+/// Bits of an RSA key that is made here: secure beyond 2030 (NIST SP 800-57).
+const RSA_BITS: u32 = 3_072;
 
 /// What is wrong with a signing key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFault {
     #[error("signing key {path}: {source}; make one with `portcullis gate keygen --out {path}`")]
     Read { path: String, source: std::io::Error },
-    #[error("signing key {path} is no Ed25519 private key in PKCS#8 PEM ({what}); make one with `portcullis gate keygen --out {path}`")]
+    #[error(
+        "signing key {path} is no Ed25519 private key, and no RSA one of 2048 to 4096 bits, in PKCS#8 PEM ({what}); make one with `portcullis gate keygen --out {path}`"
+    )]
     Format { path: String, what: String },
     #[error("signing key {path}: {source}")]
     Write { path: String, source: std::io::Error },
-    #[error("no randomness from the system: {0}")]
-    Random(String),
+    #[error("signing key {path} cannot be made: {what}")]
+    Make { path: String, what: String },
 }
 
 /// The gate's key, and whom its requests are from and for.
 #[derive(Clone)]
 pub struct Signer {
-    key: SigningKey,
+    key: Arc<Key>,
+    public: PublicKey,
     kid: String,
     issuer: String,
     audience: String,
+}
+
+#[allow(clippy::large_enum_variant)] // there is one of it in a process
+enum Key {
+    Ed25519(SigningKey),
+    Rsa(KeyPair),
+}
+
+impl Key {
+    fn read(pem: &str) -> Result<Key, String> {
+        if let Ok(key) = SigningKey::from_pkcs8_pem(pem) {
+            return Ok(Key::Ed25519(key));
+        }
+        let (_, der) = SecretDocument::from_pem(pem).map_err(|e| e.to_string())?;
+        KeyPair::from_pkcs8(der.as_bytes()).map(Key::Rsa).map_err(|e| e.to_string())
+    }
+
+    /// A new one, and its PEM.
+    fn generate(alg: Alg) -> Result<(Key, Vec<u8>), String> {
+        match alg {
+            Alg::EdDsa => {
+                let mut seed = [0; 32];
+                getrandom::fill(&mut seed).map_err(|e| format!("no randomness from the system: {e}"))?;
+                let key = SigningKey::from_bytes(&seed);
+                let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|e| e.to_string())?;
+                Ok((Key::Ed25519(key), pem.as_bytes().to_vec()))
+            }
+            Alg::Rs256 => {
+                let made = openssl::rsa::Rsa::generate(RSA_BITS).and_then(openssl::pkey::PKey::from_rsa);
+                let pem = made.and_then(|key| key.private_key_to_pem_pkcs8()).map_err(|e| e.to_string())?;
+                Ok((Key::read(&String::from_utf8_lossy(&pem))?, pem))
+            }
+        }
+    }
+
+    fn public(&self) -> Result<PublicKey, String> {
+        match self {
+            Key::Ed25519(key) => Ok(PublicKey::Ed25519(key.verifying_key())),
+            Key::Rsa(key) => {
+                let of = PublicKeyComponents::<Vec<u8>>::from(key.public());
+                let [n, e] = [&of.n, &of.e].map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
+                PublicKey::rsa(&n, &e).ok_or_else(|| "its public exponent is not 65537".to_owned())
+            }
+        }
+    }
+
+    fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+        match self {
+            Key::Ed25519(key) => key.sign(bytes).to_bytes().to_vec(),
+            Key::Rsa(key) => {
+                let mut signature = vec![0; key.public().modulus_len()];
+                // It fails only for a buffer of another length. The randomness blinds the computation, and is not in what comes of it.
+                let _infallible = key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), bytes, &mut signature);
+                signature
+            }
+        }
+    }
 }
 
 /// Registered claims beside the request's own fields.
@@ -56,37 +135,48 @@ impl Signer {
     /// Reads the key.
     ///
     /// # Errors
-    /// When the file cannot be read or holds no Ed25519 key.
+    /// When the file cannot be read or holds no such key.
     pub fn open(path: &Path, issuer: &str, audience: &str) -> Result<Signer, KeyFault> {
         let shown = path.display().to_string();
         let pem = std::fs::read_to_string(path).map_err(|source| KeyFault::Read { path: shown.clone(), source })?;
-        let key = SigningKey::from_pkcs8_pem(&pem).map_err(|e| KeyFault::Format { path: shown, what: e.to_string() })?;
-        Ok(Signer::new(key, issuer, audience))
+        let signer = Key::read(&pem).and_then(|key| Signer::new(key, issuer, audience));
+        signer.map_err(|what| KeyFault::Format { path: shown, what })
     }
 
-    fn new(key: SigningKey, issuer: &str, audience: &str) -> Signer {
-        let kid = thumbprint(&key);
-        Signer { key, kid, issuer: issuer.to_owned(), audience: audience.to_owned() }
+    fn new(key: Key, issuer: &str, audience: &str) -> Result<Signer, String> {
+        let public = key.public()?;
+        let kid = thumbprint(&public);
+        Ok(Signer { key: Arc::new(key), public, kid, issuer: issuer.to_owned(), audience: audience.to_owned() })
     }
 
     /// Makes a new key and writes it, readable by its owner alone.
     ///
     /// # Errors
     /// When the file is there already or cannot be written.
-    pub fn generate(path: &Path) -> Result<Signer, KeyFault> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|e| KeyFault::Random(e.to_string()))?;
-        let key = SigningKey::from_bytes(&seed);
+    pub fn generate(path: &Path, alg: Alg) -> Result<Signer, KeyFault> {
         let shown = path.display().to_string();
-        let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|e| KeyFault::Format { path: shown.clone(), what: e.to_string() })?;
-        write_private(path, pem.as_bytes()).map_err(|source| KeyFault::Write { path: shown, source })?;
-        Ok(Signer::new(key, "", ""))
+        let make = || -> Result<(Signer, Vec<u8>), String> {
+            let (key, pem) = Key::generate(alg)?;
+            Ok((Signer::new(key, "", "")?, pem))
+        };
+        let (signer, pem) = make().map_err(|what| KeyFault::Make { path: shown.clone(), what })?;
+        write_private(path, &pem).map_err(|source| KeyFault::Write { path: shown, source })?;
+        Ok(signer)
     }
 
-    /// The public key as a JWK set (RFC 7517), for whoever verifies.
-    pub fn jwks(&self) -> serde_json::Value {
-        let x = URL_SAFE_NO_PAD.encode(self.key.verifying_key().as_bytes());
-        serde_json::json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": self.kid, "x": x}]})
+    /// The public key as a JWK (RFC 7517), for whoever verifies.
+    pub fn jwk(&self) -> Value {
+        let mut jwk: serde_json::Map<String, Value> =
+            self.public.jwk().into_iter().map(|(member, value)| (member.to_owned(), Value::from(value))).collect();
+        for (member, value) in [("alg", self.public.alg()), ("use", "sig"), ("kid", &self.kid)] {
+            jwk.insert(member.to_owned(), Value::from(value));
+        }
+        Value::Object(jwk)
+    }
+
+    /// The same as a set of one.
+    pub fn jwks(&self) -> Value {
+        json!({ "keys": [self.jwk()] })
     }
 
     /// Signs every request and every fact among the outputs.
@@ -100,7 +190,7 @@ impl Signer {
         }
     }
 
-    /// The compact JWS of a request. Ed25519 is deterministic: the same request gives the same bytes.
+    /// The compact JWS of a request.
     pub fn sign(&self, request: &ContainmentRequest) -> String {
         let unsigned = ContainmentRequest { jws: None, ..request.clone() };
         let claims = Claims {
@@ -163,25 +253,28 @@ impl Signer {
     }
 
     fn compact(&self, typ: &str, payload: &impl Serialize) -> String {
-        let header = serde_json::json!({"alg": "EdDSA", "kid": self.kid, "typ": typ}).to_string();
+        let header = json!({"alg": self.public.alg(), "kid": self.kid, "typ": typ}).to_string();
         // Writing nouns with string keys into memory cannot fail.
         let payload = serde_json::to_vec(payload).unwrap_or_default();
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         let signature = self.key.sign(signed.as_bytes());
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
     /// The line of a policy that makes the word of this key's owner count.
     pub fn policy_line(&self, name: &str) -> String {
-        let quoted = serde_json::Value::from(name);
-        let x = URL_SAFE_NO_PAD.encode(self.key.verifying_key().as_bytes());
-        format!("- {{ name: {quoted}, kid: {}, jwk: {{ kty: OKP, crv: Ed25519, x: {x} }} }}", serde_json::Value::from(self.kid.as_str()))
+        let jwk: Vec<String> = self.public.jwk().iter().map(|(member, value)| format!("{member}: {value}")).collect();
+        format!("- {{ name: {}, kid: {}, jwk: {{ {} }} }}", Value::from(name), Value::from(self.kid.as_str()), jwk.join(", "))
     }
 }
 
 /// A name for the key that follows from it.
-fn thumbprint(key: &SigningKey) -> String {
-    digest(key.verifying_key().as_bytes())[..16].to_owned()
+fn thumbprint(key: &PublicKey) -> String {
+    let hash = match key {
+        PublicKey::Ed25519(key) => digest(key.as_bytes()),
+        PublicKey::Rsa(modulus) => digest(modulus),
+    };
+    hash[..16].to_owned()
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -190,4 +283,33 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portcullis_core::signature::{Signatory, verify};
+
+    #[test]
+    fn a_key_of_either_sort_is_kept_read_and_verified() {
+        let dir = tempfile::tempdir().unwrap();
+        for alg in Alg::ALL {
+            let path = dir.path().join(alg.name());
+            let made = Signer::generate(&path, *alg).unwrap();
+            let signer = Signer::open(&path, "", "").unwrap();
+            assert_eq!((signer.jwk(), signer.jwk()["alg"].as_str()), (made.jwk(), Some(alg.name())));
+            let signed = signer.compact("t", &json!({"a": 1}));
+            assert_eq!(signed, signer.compact("t", &json!({"a": 1})), "the same bytes each time");
+            let known = [Signatory { name: "gate".to_owned(), kid: signer.kid.clone(), key: signer.public.clone() }];
+            assert_eq!(verify(&signed, "t", &known).unwrap().1, br#"{"a":1}"#);
+            let (open, signature) = signed.rsplit_once('.').unwrap();
+            let changed = format!("{open}.{}{}", if signature.starts_with('A') { "B" } else { "A" }, &signature[1..]);
+            assert!(verify(&changed, "t", &known).unwrap_err().contains("not by key"));
+            assert!(Signer::generate(&path, *alg).is_err(), "nothing is overwritten");
+        }
+        // The header of the other algorithm helps nobody.
+        let [ed, rsa] = ["EdDSA", "RS256"].map(|name| Signer::open(&dir.path().join(name), "", "").unwrap());
+        let known = [Signatory { name: "gate".to_owned(), kid: ed.kid.clone(), key: rsa.public.clone() }];
+        assert!(verify(&ed.compact("t", &json!({})), "t", &known).unwrap_err().contains("expected RS256"));
+    }
 }

@@ -71,9 +71,16 @@ portcullis.yaml of all roles. What is secret is named by the path of its file; `
 
 {{- $gate := dict "signing_key_file" (printf "/etc/portcullis/signing-key/%s" $v.gate.signingKey.key) "issuer" $v.gate.issuer "audience" $v.gate.audience
     "sign_ends_every" $v.gate.signEndsEvery }}
+{{- with $v.gate.alsoPublish }}
+{{- $_ := set $gate "also_publish" . }}
+{{- end }}
+{{- $http := dict "listen" (printf "0.0.0.0:%d" (int64 $v.http.port)) }}
+{{- with $v.http.contain }}
+{{- $_ := set $http "contain" . }}
+{{- end }}
 {{- $topics := dict "prefix" $v.topics.prefix "partitions" (int64 $v.topics.partitions) "replication" (int64 $v.topics.replication) }}
 {{- dict "kafka" $kafka "topics" $topics "ingest" $ingest "score" $score "state" $state "gate" $gate
-    "output" (dict "encoding" $v.output.encoding) "http" (dict "listen" (printf "0.0.0.0:%d" (int64 $v.http.port))) | toYaml }}
+    "output" (dict "encoding" $v.output.encoding) "http" $http | toYaml }}
 {{- end }}
 
 {{/* A scalar as text: numbers of values are floats, and would become 1e+06. */}}

@@ -648,6 +648,7 @@ impl Run<'_> {
             &names.verdicts,
             &names.risk,
             &names.proposals,
+            &names.waiting,
             &names.reputation,
             &names.inventory,
             &names.journal,

@@ -30,7 +30,7 @@ record! { Inventory<'a> {
     class, owner, criticality, labels, roles, privileged, aliases, created_at, status, shared_by, delegated_by, expected, max_token_age, rotate_every,
 } }
 record! { Named<'a> { kind, id } }
-record! { ContainmentOutcome<'a> { request_id, subject, status, by, detail, action, target } }
+record! { ContainmentOutcome<'a> { request_id, subject, status, by, detail, action, target, jws } }
 record! { Feedback<'a> { subject, verdict_id, from, to, signals, label, by } }
 record! { Origin<'a> { cluster, topic, partition, offset, index } }
 record! { Stamp<'a> { agent_class, agent_family, agent_os, native_type, inventoried, reputation, principal_gone } }

@@ -1,8 +1,8 @@
 //! What was sent and is not over: outcomes that are due, failures that are tried once more, timed actions that are taken back.
 
-use super::Desk;
 use super::fact::fact;
 use super::state::{GateState, Open, TenantState, open_key, subject_key};
+use super::{Desk, request_id};
 use crate::containment::{Action, Approver, ContainmentRequest, DecisionEnd, Params, Proposal, Target};
 use crate::event::{Class, Event, Label, OutcomeStatus};
 use crate::id::id;
@@ -97,6 +97,9 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
     /// Whoever acts says what became of a request.
     pub(super) fn outcome(&mut self, tenant: &mut TenantState, event: &Event<'_>) -> Result<(), S::Fault> {
         use OutcomeStatus::*;
+        if !self.is_believed(tenant, event) {
+            return Ok(());
+        }
         let Some((outcome, request)) = event.containment.as_deref().and_then(|o| Some((o, o.request_id.as_deref()?))) else {
             return Ok(());
         };
@@ -133,7 +136,7 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
                 ..(*open.proposal).clone()
             };
             self.weigh(tenant, &again)?;
-            if let Some(mut second) = self.lift_open(&again.tenant, &id("r", &[again.id.as_bytes()]))? {
+            if let Some(mut second) = self.lift_open(&again.tenant, &request_id(&again.id))? {
                 second.attempts = open.attempts;
                 self.keep_open(second)?;
             }

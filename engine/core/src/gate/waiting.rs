@@ -22,17 +22,25 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
 
     /// The same with the number of people who must agree.
     pub(super) fn hold_for(&mut self, proposal: &Proposal, end: DecisionEnd, why: String, until: Time, needs: u8) -> Result<(), S::Fault> {
-        self.end(proposal, end, why);
-        // The rotation itself was real.
+        // A rotation that was sent was real, whatever the mode of what follows it.
         if proposal.mode == Mode::Shadow && end != DecisionEnd::HeldGrace {
+            self.end(proposal, end, why);
             return Ok(());
         }
-        if let Some(Output::Decision(decision)) = self.out.last_mut() {
-            let asks = !matches!(end, DecisionEnd::HeldBreaker | DecisionEnd::HeldGrace);
-            (decision.held_until, decision.needs) = (Some(until), if asks { needs } else { 0 });
-        }
-        self.keep_waiting(Waiting { end, until, needs, agreed: Vec::new(), proposal: Box::new(proposal.clone()) })?;
+        let waiting = Waiting { end, until, needs, agreed: Vec::new(), proposal: Box::new(proposal.clone()) };
+        self.say_waiting(&waiting, why);
+        self.keep_waiting(waiting)?;
         self.touch(proposal, |touched| &mut touched.waiting, &proposal.id)
+    }
+
+    /// Says that it waits, until when, and how many people must agree yet.
+    fn say_waiting(&mut self, waiting: &Waiting, why: String) {
+        self.end(&waiting.proposal, waiting.end, why);
+        if let Some(Output::Decision(decision)) = self.out.last_mut() {
+            let agree = usize::from(waiting.needs).saturating_sub(waiting.agreed.len()) as u8;
+            let asks = !matches!(waiting.end, DecisionEnd::HeldBreaker | DecisionEnd::HeldGrace);
+            (decision.held_until, decision.needs) = (Some(waiting.until), if asks { agree } else { 0 });
+        }
     }
 
     pub(super) fn keep_waiting(&mut self, waiting: Waiting) -> Result<(), S::Fault> {
@@ -91,6 +99,7 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
         waiting.agreed.push(person);
         if waiting.agreed.len() < usize::from(waiting.needs) {
             let said = format!("{} of {} people have agreed", waiting.agreed.len(), waiting.needs);
+            self.say_waiting(&waiting, said.clone());
             self.keep_waiting(waiting)?;
             return Ok(Ok(said));
         }
@@ -134,9 +143,10 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
             Err(why) => return Ok(Err(why)),
         };
         waiting.until = self.now.plus(by_ms).max(waiting.until);
-        let until = waiting.until;
+        let said = format!("it waits until {}", waiting.until);
+        self.say_waiting(&waiting, said.clone());
         self.keep_waiting(waiting)?;
-        Ok(Ok(format!("it waits until {until}")))
+        Ok(Ok(said))
     }
 
     /// Something that waits for a person, out of its slot.

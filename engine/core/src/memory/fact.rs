@@ -111,8 +111,13 @@ impl Facts {
     }
 
     /// Learns what became of a containment. What was reverted or released stops nothing any more.
+    ///
+    /// A signed outcome may come once more while it is fresh, by a hand that cannot sign: it says what was so when it was signed, and takes
+    /// back nothing that was done since.
     pub fn outcome(&mut self, event: &Event<'_>, sessions: &Sessions, t: Time) {
         let Some(outcome) = event.containment.as_deref() else { return };
+        let t = if outcome.is_signed() { t.min(event.time) } else { t };
+        let since = |at: Time| outcome.is_signed() && at > t;
         let Some(action) = outcome.action.as_deref().and_then(Action::from_name) else { return };
         let named = outcome.target.as_ref().filter(|n| n.kind.as_str() != "account");
         let target = named.map_or(0, |n| match n.kind.as_str() {
@@ -122,8 +127,8 @@ impl Facts {
         });
         match (outcome.status, action) {
             (OutcomeStatus::Reverted, _) | (OutcomeStatus::Done | OutcomeStatus::AlreadyDone, Action::Release) => {
-                self.contained.retain(|c| c.target != target);
-                self.gone = self.gone.filter(|(gone, _)| target != 0 || *gone != Gone::Disabled);
+                self.contained.retain(|c| c.target != target || since(c.at));
+                self.gone = self.gone.filter(|(gone, at)| target != 0 || *gone != Gone::Disabled || since(*at));
             }
             (OutcomeStatus::Accepted | OutcomeStatus::Done | OutcomeStatus::AlreadyDone, Action::StepUp | Action::Challenge) => {
                 push(&mut self.asked, ASKED_MAX, (target, t));
@@ -145,7 +150,7 @@ impl Facts {
 
     fn contain(&mut self, action: Action, target: u64, at: Time) {
         if let Some(known) = self.contained.iter_mut().find(|c| (c.action, c.target) == (action, target)) {
-            known.at = at;
+            known.at = known.at.max(at);
             return;
         }
         if self.contained.len() >= CONTAINED_MAX {

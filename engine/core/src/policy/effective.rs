@@ -4,7 +4,6 @@ use super::{Approvals, Dependents, Emit, Match, Policy, Protected, SignalSetting
 use crate::event::{Class, Expected};
 use crate::exception::Whom;
 use crate::signal::{self, Signal};
-use crate::signature::x_of;
 use crate::subject::Kind;
 use crate::time::{Span, Time};
 use crate::verdict::{Centibans, Family, Mode};
@@ -317,10 +316,12 @@ fn write_people(out: &mut Writer, policy: &Policy) {
             names(required_for)
         ),
     );
-    out.line(0, if policy.approvers.is_empty() { "approvers: []" } else { "approvers:" });
-    for a in &policy.approvers {
-        let (name, kid, x) = (quoted(&a.name), quoted(&a.kid), quoted(&x_of(&a.key)));
-        out.line(2, format_args!("- {{ name: {name}, kid: {kid}, jwk: {{ kty: OKP, crv: Ed25519, x: {x} }} }}"));
+    for (name, list) in [("approvers", &policy.approvers), ("responders", &policy.responders)] {
+        out.line(0, format_args!("{name}:{}", if list.is_empty() { " []" } else { "" }));
+        for s in list {
+            let jwk: Vec<String> = s.key.jwk().iter().map(|(member, value)| format!("{member}: {}", quoted(value))).collect();
+            out.line(2, format_args!("- {{ name: {}, kid: {}, jwk: {{ {} }} }}", quoted(&s.name), quoted(&s.kid), jwk.join(", ")));
+        }
     }
     match &policy.breaker {
         None => out.line(0, "breaker: none"),

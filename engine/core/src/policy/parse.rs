@@ -74,7 +74,6 @@ fn read(name: &str, text: &str, planner: &dyn Planner, applied_at: Option<Time>)
         rules::read(&map, &mut policy, planner);
         playbooks::read(&map, &mut policy);
         exceptions::read(&map, &mut policy, applied_at);
-        map.not_yet("responders");
         Some(policy)
     })
 }

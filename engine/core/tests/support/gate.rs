@@ -13,7 +13,7 @@ use portcullis_core::gate::{ANSWER_TYPE, Claims, Entry, GateState, Verb, apply, 
 use portcullis_core::policy::Policy;
 use portcullis_core::record::{Answer, Control, GateRecord, Output, Position, Sample, Tick};
 use portcullis_core::shelf::{MemoryShelf, Shelf};
-use portcullis_core::signature::Signatory;
+use portcullis_core::signature::{PublicKey, Signatory};
 use portcullis_core::time::Time;
 use portcullis_core::verdict::{IncidentRef, Level, Mode, Name};
 
@@ -167,7 +167,7 @@ impl Person {
     }
 
     pub fn signatory(&self) -> Signatory {
-        Signatory { name: self.name.to_owned(), kid: format!("{}-1", self.name), key: self.key.verifying_key() }
+        Signatory { name: self.name.to_owned(), kid: format!("{}-1", self.name), key: PublicKey::Ed25519(self.key.verifying_key()) }
     }
 
     /// What they sign at that time.
@@ -178,8 +178,13 @@ impl Person {
     }
 
     pub fn jws(&self, claims: &Claims) -> String {
-        let header = format!(r#"{{"alg":"EdDSA","typ":"{ANSWER_TYPE}","kid":"{}-1"}}"#, self.name);
-        let payload = serde_json::to_vec(claims).unwrap();
+        self.signs(ANSWER_TYPE, claims)
+    }
+
+    /// A compact JWS of any type.
+    pub fn signs(&self, typ: &str, payload: &impl serde::Serialize) -> String {
+        let header = format!(r#"{{"alg":"EdDSA","typ":"{typ}","kid":"{}-1"}}"#, self.name);
+        let payload = serde_json::to_vec(payload).unwrap();
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()).to_bytes()))
     }

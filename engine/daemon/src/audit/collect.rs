@@ -6,7 +6,7 @@ use crate::roles::{AT, Nth, Topics};
 use portcullis_connectors::kafka::Reader;
 use portcullis_core::containment::{ContainmentRequest, SecurityEvent};
 use portcullis_core::record::{Control, GateRecord, Output};
-use portcullis_core::signature::{self, Signatory, public_key};
+use portcullis_core::signature::{self, PublicKey, Signatory};
 use portcullis_core::time::Time;
 use portcullis_schemas::{Encoding, decode_answer, decode_decision, decode_fact, decode_gate_record, decode_request, decode_verdict};
 use serde::Deserialize;
@@ -212,7 +212,7 @@ fn claimed(jws: &str) -> Result<Vec<u8>, String> {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).map_err(|_| "is no compact JWS".to_owned())
 }
 
-/// The Ed25519 keys of a JWK set (RFC 7517), as `gate jwks` prints it.
+/// The keys of a JWK set (RFC 7517), as `gate jwks` prints it.
 ///
 /// # Errors
 /// What is wrong with the text.
@@ -224,17 +224,25 @@ pub fn keys_of(jwks: &str) -> Result<Vec<Signatory>, String> {
     #[derive(Deserialize)]
     struct Jwk {
         kid: String,
-        crv: String,
-        x: String,
+        #[serde(flatten)]
+        key: Key,
     }
-    let set: Set = serde_json::from_str(jwks).map_err(|e| format!("no JWK set: {e}"))?;
-    let keys = set.keys.iter().filter(|k| k.crv == "Ed25519");
-    keys.map(|k| {
-        Ok(Signatory {
-            name: "the gate".to_owned(),
-            kid: k.kid.clone(),
-            key: public_key(&k.x).ok_or(format!("key {}: x is no Ed25519 key", k.kid))?,
-        })
-    })
-    .collect()
+    #[derive(Deserialize)]
+    #[serde(tag = "kty")]
+    enum Key {
+        #[serde(rename = "OKP")]
+        Ed25519 { x: String },
+        #[serde(rename = "RSA")]
+        Rsa { n: String, e: String },
+    }
+    let set: Set = serde_json::from_str(jwks).map_err(|e| format!("no JWK set of Ed25519 and RSA keys: {e}"))?;
+    let keys = set.keys.iter().map(|jwk| {
+        let key = match &jwk.key {
+            Key::Ed25519 { x } => PublicKey::ed25519(x),
+            Key::Rsa { n, e } => PublicKey::rsa(n, e),
+        };
+        let key = key.ok_or(format!("key {}: is no Ed25519 key, and no RSA key of 2048 bits or more", jwk.kid))?;
+        Ok(Signatory { name: "the gate".to_owned(), kid: jwk.kid.clone(), key })
+    });
+    keys.collect()
 }

@@ -4,7 +4,7 @@ use super::collect::{Collector, Record, keys_of};
 use super::file::{About, Export, collect};
 use super::head::{HEAD_RECORD, Head};
 use super::*;
-use crate::jws::Signer;
+use crate::jws::{Alg, Signer};
 use portcullis_core::containment::ContainmentDecision;
 use portcullis_core::record::{Control, IncidentClosed};
 use portcullis_core::time::Time;
@@ -111,7 +111,7 @@ impl Topics {
 
 fn signer() -> (tempfile::TempDir, Signer) {
     let dir = tempfile::tempdir().unwrap();
-    let signer = Signer::generate(&dir.path().join("key")).unwrap();
+    let signer = Signer::generate(&dir.path().join("key"), Alg::Rs256).unwrap();
     (dir, signer)
 }
 
@@ -262,7 +262,7 @@ fn lines_that_were_removed_moved_doubled_or_cut_off_are_placed() {
     doubled.insert(4, lines[4]);
     assert!(faults(&doubled).starts_with("line 6: was changed, or does not follow"));
     assert!(faults(&lines[..lines.len() - 1]).contains("its end was cut off"));
-    let other = Signer::generate(&dir.path().join("other")).unwrap();
+    let other = Signer::generate(&dir.path().join("other"), Alg::EdDsa).unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let said = collect(&exported(elsewhere.path(), &other), &keys).unwrap().1.faults;
     assert!(said.iter().any(|f| f.what.contains("names no key")), "a whole file of somebody else's: {said:?}");

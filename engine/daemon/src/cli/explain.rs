@@ -1,10 +1,19 @@
-//! `portcullis explain`: why, from an output folder, in sums that a person can add.
+//! `portcullis explain`: why, in sums that a person can add: out of an output folder, or, of what the service asked for, out of its topics.
 
-use super::Failure;
+mod case;
+
+pub use case::report;
+
+use super::run::{encoding_of, kafka_of};
+use super::{Failure, span};
+use crate::contain::Desk;
+use crate::contain::case::Depth;
 use crate::live::COLUMNS;
-use crate::say::{harmless, say_on, steers};
+use crate::roles::wall_clock;
+use crate::say::{harmless, say, say_on, steers};
 use anyhow::{Context, bail};
 use portcullis_core::containment::{ContainmentDecision, ContainmentRequest};
+use portcullis_core::time::Span;
 use portcullis_core::verdict::{Level, Name, Verdict};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -14,19 +23,48 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A verdict's id, a request's id, or the id of an identity, source, device or card.
+    /// A verdict's id, a request's id, or the id of an identity, source, device or card. Of the service, a proposal or a request.
     what: String,
     /// The folder that `portcullis score --out` wrote.
-    #[arg(long = "in", value_name = "DIR")]
-    dir: PathBuf,
+    #[arg(long = "in", value_name = "DIR", required_unless_present = "config")]
+    dir: Option<PathBuf>,
+    /// The service's configuration: everything about one proposal or request, out of its topics.
+    #[arg(long, value_name = "FILE", conflicts_with = "dir")]
+    config: Option<PathBuf>,
+    /// Leave PORTCULLIS_... environment variables out.
+    #[arg(long, requires = "config")]
+    no_environment: bool,
+    /// How far back to read what was published.
+    #[arg(long, value_name = "SPAN", default_value = "7d", value_parser = span, requires = "config")]
+    since: Span,
+    /// One JSON object.
+    #[arg(long, requires = "config")]
+    json: bool,
 }
 
 /// Verdicts listed in the history of a subject.
 const HISTORY_MAX: usize = 20;
 
 pub fn run(args: Args) -> Result<(), Failure> {
-    say_on!("{}", explain(&harmless(&args.what), &args.dir)?);
+    let Some(config) = &args.config else {
+        say_on!("{}", explain(&harmless(&args.what), args.dir.as_deref().unwrap_or(Path::new(".")))?);
+        return Ok(());
+    };
+    let config = super::validate::load(config, args.no_environment)?;
+    let mut desk = Desk::open(&kafka_of(&config), &config.topics.prefix, encoding_of(&config))?;
+    let Some(case) = desk.case(&args.what, wall_clock().plus(-args.since.0), Depth::Everything)? else {
+        return Err(nothing_of(&args.what, args.since));
+    };
+    match args.json {
+        true => say!("{}", serde_json::to_string_pretty(&case)?),
+        false => say_on!("{}", report(&case)?),
+    }
     Ok(())
+}
+
+/// There is no proposal and no request of that id.
+pub fn nothing_of(id: &str, since: Span) -> Failure {
+    Failure::Usage(format!("{}: no proposal and no request of that id in the last {since}; --since looks further back", harmless(id)))
 }
 
 /// The explanation of a verdict, a request or a subject.

@@ -2,9 +2,12 @@
 
 use super::Failure;
 use super::score::stop_on_signal;
+use crate::audit::collect::keys_of;
 use crate::checkpointer::{self, Checkpointer};
 use crate::config::{self, Config, Tenant, Trust};
 use crate::http::Server;
+use crate::http::contain::Office;
+use crate::http::people::People;
 use crate::ingest::Ingest;
 use crate::jws::Signer;
 use crate::roles::gate::Gate;
@@ -107,7 +110,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
     }
     let stop = stop_on_signal()?;
     let status = Status::default();
-    let _http = Server::start(config.http.listen, status.clone(), Metrics::install()?)?;
+    let keys = signer.as_ref().map(|signer| published_keys(&config, signer)).transpose()?;
+    let _http = Server::start(config.http.listen, status.clone(), Metrics::install()?, keys)?;
+    let _people = match &config.http.contain {
+        Some(contain) if args.role.includes(RoleName::Gate) => Some(Server::of_people(contain.listen, office(&config, contain)?)?),
+        _ => None,
+    };
     let service = Service {
         config: &config,
         kafka,
@@ -123,6 +131,32 @@ pub fn run(args: Args) -> Result<(), Failure> {
     service.run(args.role, &stop)?;
     tracing::info!("stopped; what was committed is on disk");
     Ok(())
+}
+
+/// The JWK set by which requests are verified: the key that signs, and those that the configuration adds.
+fn published_keys(config: &Config, signer: &Signer) -> Result<String, Failure> {
+    let mut keys = vec![signer.jwk()];
+    if let Some(path) = &config.gate.also_publish {
+        let fault = |why: String| Failure::Configuration(vec![format!("gate.also_publish: {}: {why}", path.display())]);
+        let text = std::fs::read_to_string(path).map_err(|e| fault(e.to_string()))?;
+        keys_of(&text).map_err(fault)?;
+        let more: serde_json::Value = serde_json::from_str(&text)?;
+        let is_new = |key: &&serde_json::Value| key["kid"] != keys[0]["kid"];
+        let more: Vec<_> = more["keys"].as_array().into_iter().flatten().filter(is_new).cloned().collect();
+        keys.extend(more);
+    }
+    Ok(serde_json::json!({ "keys": keys }).to_string())
+}
+
+/// What people see and answer over HTTP.
+fn office(config: &Config, contain: &config::Contain) -> Result<Office, Failure> {
+    Ok(Office {
+        kafka: kafka_of(config),
+        prefix: config.topics.prefix.clone(),
+        encoding: encoding_of(config),
+        people: People::of(&contain.people)?,
+        answers: contain.answers,
+    })
 }
 
 /// A state directory that cannot be used would fail each partition, again and again.

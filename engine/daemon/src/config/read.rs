@@ -1,8 +1,8 @@
 //! From the document to the typed configuration.
 
 use super::{
-    Checkpoints, Config, Encoding, FORMATS, Gate, GeoIp, Http, Ingest, Input, Kafka, MappingFile, Output, PolicyFile, Score, Secret, State,
-    Tenant, Topics, Transaction, Trust,
+    Checkpoints, Config, Encoding, FORMATS, Gate, GeoIp, Ingest, Input, Kafka, MappingFile, Output, PolicyFile, Score, Secret, State,
+    Tenant, Topics, Transaction, Trust, http,
 };
 use crate::checkpointer;
 use portcullis_connectors::formats::Format;
@@ -10,11 +10,10 @@ use portcullis_connectors::formats::custom::Mapping;
 use portcullis_core::policy::yaml::{At, Map};
 use portcullis_core::time::Span;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-const NAME_BYTES_MAX: usize = 128;
+pub(super) const NAME_BYTES_MAX: usize = 128;
 const PATH_BYTES_MAX: usize = 4096;
 const SERVERS_BYTES_MAX: usize = 4096;
 /// Kafka's own bound on the name of a topic.
@@ -56,7 +55,7 @@ pub(super) fn config(at: &At<'_>) -> Option<Config> {
         gate: gate(&map),
         output: output(&map),
         policy: PolicyFile { file: section(&map, "policy").and_then(|m| path(&m, "file")) },
-        http: Http { listen: listen(&map) },
+        http: http::read(&map),
         kafka: kafka?,
         topics,
         ingest: ingest?,
@@ -65,11 +64,11 @@ pub(super) fn config(at: &At<'_>) -> Option<Config> {
     Some(config)
 }
 
-fn section<'a>(map: &Map<'a>, key: &'static str) -> Option<Map<'a>> {
+pub(super) fn section<'a>(map: &Map<'a>, key: &'static str) -> Option<Map<'a>> {
     map.get(key).and_then(|at| at.map())
 }
 
-fn path(map: &Map<'_>, key: &'static str) -> Option<PathBuf> {
+pub(super) fn path(map: &Map<'_>, key: &'static str) -> Option<PathBuf> {
     map.get(key).and_then(|at| at.short_text(PATH_BYTES_MAX)).map(PathBuf::from)
 }
 
@@ -328,6 +327,7 @@ fn gate(map: &Map<'_>) -> Gate {
     match section(map, "gate") {
         Some(m) => Gate {
             signing_key_file: path(&m, "signing_key_file"),
+            also_publish: path(&m, "also_publish"),
             issuer: text(&m, "issuer", issuer),
             audience: text(&m, "audience", audience),
             sign_ends_every_ms: m
@@ -335,7 +335,13 @@ fn gate(map: &Map<'_>) -> Gate {
                 .and_then(|at| at.span(Span(1_000)..=Span(24 * 60 * 60 * 1_000)))
                 .map_or(EVERY_MS, |span| span.0),
         },
-        None => Gate { signing_key_file: None, issuer: issuer.to_owned(), audience: audience.to_owned(), sign_ends_every_ms: EVERY_MS },
+        None => Gate {
+            signing_key_file: None,
+            also_publish: None,
+            issuer: issuer.to_owned(),
+            audience: audience.to_owned(),
+            sign_ends_every_ms: EVERY_MS,
+        },
     }
 }
 
@@ -358,10 +364,4 @@ fn output(map: &Map<'_>) -> Output {
     });
     output.encoding = encoding.unwrap_or(output.encoding);
     output
-}
-
-fn listen(map: &Map<'_>) -> SocketAddr {
-    let given = section(map, "http")
-        .and_then(|m| m.get("listen").and_then(|at| at.parsed("an address such as 127.0.0.1:9464", |t| t.parse().ok())));
-    given.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9464)))
 }

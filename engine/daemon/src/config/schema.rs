@@ -1,6 +1,7 @@
 //! `config schema`: the JSON Schema (draft 2020-12) of the configuration file, for editors and for checks of a chart's values.
 
 use super::FORMATS;
+use super::http::{CONTAIN_LISTEN, LISTEN};
 use super::read::{DEFAULT_PREFIX, DEFAULT_TENANT, FROM_RECORD, OWN_PROPERTIES};
 use serde_json::{Map, Value, json};
 
@@ -25,7 +26,7 @@ pub fn schema() -> Value {
                     [("file", text("What `policy apply` writes to the log; without it the default policy"))],
                 ),
             ),
-            ("http", object("The HTTP server", &[], [("listen", with_default(text("Address and port"), "127.0.0.1:9464"))])),
+            ("http", http()),
         ],
     );
     if let Value::Object(map) = &mut schema {
@@ -155,7 +156,8 @@ fn gate() -> Value {
         "The GATE role",
         &[],
         [
-            ("signing_key_file", text("Ed25519 private key, PKCS #8 PEM; without it nothing is sent")),
+            ("signing_key_file", text("Ed25519 or RSA private key, PKCS #8 PEM; without it nothing is sent")),
+            ("also_publish", text("JWK set of further public keys for /jwks.json, while the key is changed")),
             ("issuer", with_default(text("`iss` of the requests"), "portcullis")),
             ("audience", with_default(text("`aud` of the requests"), "portcullis-executor")),
             ("sign_ends_every", with_default(text("How often the ends of its journals are signed and published, 1s to 24h"), "10m")),
@@ -171,5 +173,31 @@ fn output() -> Value {
             ("format", json!({ "enum": ["native"], "default": "native" })),
             ("encoding", json!({ "enum": ["json", "avro"], "default": "json" })),
         ],
+    )
+}
+
+fn http() -> Value {
+    let person = object(
+        "Somebody with a token",
+        &["name", "token_digest"],
+        [
+            ("name", text("Whose it is")),
+            ("token_digest", json!({ "type": "string", "pattern": "^[0-9a-fA-F]{64}$", "description": "As `contain token` prints it" })),
+            ("key_file", text("What their answers are signed with; without it they may look")),
+        ],
+    );
+    let contain = object(
+        "Containment seen and answered over HTTP; without it, by the command line alone",
+        &["people"],
+        [
+            ("listen", with_default(text("Address and port"), CONTAIN_LISTEN.to_string())),
+            ("answers", json!({ "type": "boolean", "default": false, "description": "Whether it is answered, or seen alone" })),
+            ("people", json!({ "type": "array", "items": person })),
+        ],
+    );
+    object(
+        "The HTTP servers",
+        &[],
+        [("listen", with_default(text("Address and port of probes and metrics"), LISTEN.to_string())), ("contain", contain)],
     )
 }

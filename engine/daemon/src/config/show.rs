@@ -2,7 +2,7 @@
 
 use super::read::FROM_RECORD;
 use super::secret::is_public_property;
-use super::{Checkpoints, Config, Encoding, Secret, Tenant, Trust};
+use super::{Checkpoints, Config, Contain, Encoding, Secret, Tenant, Trust};
 use portcullis_core::policy::yaml::show_bytes;
 use portcullis_core::time::Span;
 use serde_json::{Map, Value, json};
@@ -83,10 +83,14 @@ pub(super) fn value(config: &Config) -> Value {
             "checkpoints",
             state.checkpoints.as_ref().map(checkpoints),
         ),
-        "gate": with(gate_value, "signing_key_file", gate.signing_key_file.as_ref().map(shown)),
+        "gate": with(
+            with(gate_value, "signing_key_file", gate.signing_key_file.as_ref().map(shown)),
+            "also_publish",
+            gate.also_publish.as_ref().map(shown),
+        ),
         "output": { "format": "native", "encoding": encoding },
         "policy": with(json!({}), "file", policy.file.as_ref().map(shown)),
-        "http": { "listen": http.listen.to_string() },
+        "http": with(json!({ "listen": http.listen.to_string() }), "contain", http.contain.as_ref().map(contain)),
     })
 }
 
@@ -98,6 +102,18 @@ fn checkpoints(checkpoints: &Checkpoints) -> Value {
     };
     let options: Map<String, Value> = checkpoints.options.iter().map(shown).collect();
     json!({ "url": checkpoints.url, "every": Span(checkpoints.every_ms).to_string(), "keep": checkpoints.keep, "options": options })
+}
+
+fn contain(contain: &Contain) -> Value {
+    let people: Vec<Value> = contain
+        .people
+        .iter()
+        .map(|p| {
+            let shown = json!({ "name": p.name, "token_digest": p.token_digest.to_hex().as_str() });
+            with(shown, "key_file", p.key_file.as_ref().map(|file| file.display().to_string()))
+        })
+        .collect();
+    json!({ "listen": contain.listen.to_string(), "answers": contain.answers, "people": people })
 }
 
 fn with(mut map: Value, key: &str, value: Option<impl Into<Value>>) -> Value {

@@ -49,7 +49,13 @@ fn only_two_things_have_no_default() {
     assert_eq!(config.state, State { directory: "./state".into(), cache_bytes: 512 << 20, checkpoints: None });
     assert_eq!(
         config.gate,
-        Gate { signing_key_file: None, issuer: "portcullis".into(), audience: "portcullis-executor".into(), sign_ends_every_ms: 600_000 }
+        Gate {
+            signing_key_file: None,
+            also_publish: None,
+            issuer: "portcullis".into(),
+            audience: "portcullis-executor".into(),
+            sign_ends_every_ms: 600_000
+        }
     );
     assert_eq!(
         (config.output.encoding, config.policy.file, config.http.listen.to_string().as_str()),
@@ -67,6 +73,8 @@ fn the_example_is_read() {
     assert_eq!((okta.format.as_str(), okta.provider.as_deref(), okta.trust), ("okta", Some("https://example.okta.com"), Trust::Behaviour));
     assert_eq!((&inventory.tenant, inventory.trust), (&Tenant::FromRecord, Trust::Control));
     assert_eq!(config.gate.signing_key_file.as_deref(), Some(Path::new("gate.key")));
+    let contain = config.http.contain.as_ref().expect("the example has it");
+    assert_eq!((contain.listen.to_string().as_str(), contain.answers, contain.people.len()), ("127.0.0.1:9465", false, 1));
 }
 
 #[test]
@@ -201,6 +209,14 @@ fn what_is_wrong_is_said() {
             "c.yaml:1:19 output.format: this version does not support this format yet, write native, or take it out",
         ),
         ("output: { format: xml }", "c.yaml:1:19 output.format: unknown value \"xml\", known are native"),
+        (
+            "http: { contain: { answers: true, people: [] } }",
+            "c.yaml:1:43 http.contain.people: nobody has a key_file, so nobody can answer, `portcullis contain token --name NAME --key FILE` prints the line to put here",
+        ),
+        (
+            "http: { contain: { people: [ { name: a, token_digest: ab } ] } }",
+            "c.yaml:1:55 http.contain.people[0].token_digest: the digest that `portcullis contain token` prints is wanted here, found \"ab\"",
+        ),
         ("http: { listen: 9464 }", "c.yaml:1:17 http.listen: an address such as 127.0.0.1:9464 is wanted here, found the number 9464"),
         ("stat: {}", "c.yaml:1:1 stat: unknown key, did you mean \"state\"?"),
     ] {

@@ -10,6 +10,7 @@ use crate::telemetry::{Counted, Tally};
 use crate::worker::{Outbox, Role};
 use portcullis_connectors::kafka::{Batch, Settings, Source, TopicPartition};
 use portcullis_core::batch::Counts;
+use portcullis_core::containment::ContainmentDecision;
 use portcullis_core::gate::GateState;
 use portcullis_core::gate::state::tenant_key;
 use portcullis_core::record::{Control, GateRecord, Output, Position, Tick};
@@ -61,6 +62,9 @@ impl Role for Gate {
             }
             write(topics, *encoding, &output, outbox);
             outbox.header(AT, nth.to_string().as_bytes());
+            if let Output::Decision(decision) = &output {
+                keep_waiting(topics, *encoding, decision, &output, outbox);
+            }
         })?;
         Ok(())
     }
@@ -93,6 +97,16 @@ pub fn write(topics: &Topics, encoding: Encoding, output: &Output, outbox: &mut 
     };
     outbox.push(&topics.verdicts, None, &key, |out| encode_output(output, encoding, out));
     outbox.header("type", output_type(output).as_bytes());
+}
+
+/// The table of what waits: the decision by which a proposal is held, until another one ends that.
+fn keep_waiting(topics: &Topics, encoding: Encoding, decision: &ContainmentDecision, output: &Output, outbox: &mut Outbox) {
+    let key = decision.proposal.as_bytes();
+    if decision.held_until.is_some() {
+        outbox.push(&topics.waiting, None, key, |out| encode_output(output, encoding, out));
+    } else if decision.may_have_waited() {
+        outbox.push_tombstone(&topics.waiting, key);
+    }
 }
 
 impl Decides for GatePartition {

@@ -4,7 +4,7 @@ use super::settings::{share_ppm, span};
 use super::{NAME_BYTES_MAX, action, actions};
 use crate::policy::Policy;
 use crate::policy::yaml::{At, Map};
-use crate::signature::{Signatory, public_key};
+use crate::signature::{PublicKey, Signatory};
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 
 /// What follows where no outcome came.
@@ -19,6 +19,9 @@ pub(super) fn read(map: &Map<'_>, policy: &mut Policy) {
     read_approvals(map, policy);
     if let Some(at) = map.get("approvers") {
         policy.approvers = signatories(&at);
+    }
+    if let Some(at) = map.get("responders") {
+        policy.responders = signatories(&at);
     }
     read_breaker(map, policy);
     if let Some(outcomes) = map.get("outcomes").and_then(|at| at.map()) {
@@ -49,41 +52,48 @@ fn read_approvals(map: &Map<'_>, policy: &mut Policy) {
     }
 }
 
-/// People or systems with a public key each: `{ name: a.meier, kid: a1, jwk: { kty: OKP, crv: Ed25519, x: ... } }`.
+/// People or systems with a public key each: `{ name: a.meier, kid: a1, jwk: { kty: OKP, crv: Ed25519, x: ... } }`, or
+/// `jwk: { kty: RSA, n: ..., e: AQAB }`.
 fn signatories(at: &At<'_>) -> Vec<Signatory> {
     let mut list: Vec<Signatory> = Vec::new();
     for item in at.list().unwrap_or_default() {
         let Some(entry) = item.map() else { continue };
         let name = entry.need("name").and_then(|at| at.short_text(NAME_BYTES_MAX));
         let kid = entry.need("kid").and_then(|at| at.short_text(NAME_BYTES_MAX));
-        let jwk = entry.need("jwk").and_then(|at| at.map());
-        let key = jwk.and_then(|jwk| {
-            let kty = jwk.need("kty").and_then(|at| at.word(&["OKP"], |w| (w == "OKP").then_some(())));
-            let crv = jwk.need("crv").and_then(|at| at.word(&["Ed25519"], |w| (w == "Ed25519").then_some(())));
-            for optional in ["alg", "use", "kid"] {
-                jwk.get(optional);
-            }
-            let at = jwk.need("x")?;
-            let key = public_key(at.text()?);
-            if key.is_none() {
-                at.fault_with(
-                    "is no Ed25519 public key (32 bytes in base64url)",
-                    "`portcullis contain keygen` prints the line to put here",
-                );
-            }
-            key.filter(|_| kty.is_some() && crv.is_some())
-        });
+        let key = entry.need("jwk").and_then(|at| at.map()).and_then(|jwk| public_key(&jwk));
         let (Some(name), Some(kid), Some(key)) = (name, kid, key) else { continue };
         if list.iter().any(|s| s.kid == kid) {
             item.fault(format!("a second key named {kid}"));
         }
         // Two names for one key would be one person who agrees twice.
         if let Some(other) = list.iter().find(|s| s.key == key && s.name != name) {
-            item.fault(format!("has the key of {}: each person has a key of their own", other.name));
+            item.fault(format!("has the key of {}: each has a key of their own", other.name));
         }
         list.push(Signatory { name: name.to_owned(), kid: kid.to_owned(), key });
     }
     list
+}
+
+fn public_key(jwk: &Map<'_>) -> Option<PublicKey> {
+    for optional in ["alg", "use", "kid"] {
+        jwk.get(optional);
+    }
+    let is_rsa = jwk.need("kty").and_then(|at| at.word(&["OKP", "RSA"], |word| of(["OKP", "RSA"])(word)))?;
+    if is_rsa {
+        let (n, e) = (jwk.need("n"), jwk.need("e"));
+        let key = PublicKey::rsa(n.as_ref()?.text()?, e?.text()?);
+        if let (None, Some(at)) = (&key, n) {
+            at.fault("is no RSA public key (n of 2048 to 8192 bits in base64url, e AQAB)");
+        }
+        return key;
+    }
+    let crv = jwk.need("crv").and_then(|at| at.word(&["Ed25519"], |w| (w == "Ed25519").then_some(())));
+    let at = jwk.need("x")?;
+    let key = PublicKey::ed25519(at.text()?);
+    if key.is_none() {
+        at.fault_with("is no Ed25519 public key (32 bytes in base64url)", "`portcullis contain keygen` prints the line to put here");
+    }
+    key.filter(|_| crv.is_some())
 }
 
 fn read_breaker(map: &Map<'_>, policy: &mut Policy) {

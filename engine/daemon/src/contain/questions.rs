@@ -26,6 +26,32 @@ pub fn decisions(reader: &mut Reader, topics: &Topics, encoding: Encoding, since
     Ok(found)
 }
 
+/// The table of what waits, as it stands: the gate keeps it in the transactions of its decisions.
+///
+/// # Errors
+/// When the topic cannot be read.
+pub fn table(reader: &mut Reader, topics: &Topics, encoding: Encoding) -> anyhow::Result<Vec<ContainmentDecision>> {
+    let mut table: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+    reader.read_since(&topics.waiting, 0, |record| {
+        let key = record.key.unwrap_or_default();
+        match record.value {
+            Some(value) => drop(table.insert(key.to_vec(), value.to_vec())),
+            None => drop(table.remove(key)),
+        }
+        ControlFlow::Continue(())
+    })?;
+    let mut found = Vec::new();
+    for (proposal, value) in table {
+        match decode_decision(&value, encoding) {
+            Ok(decision) => found.push(decision),
+            Err(error) => {
+                tracing::warn!(proposal = %proposal.escape_ascii(), %error, "a decision that cannot be read is passed over")
+            }
+        }
+    }
+    Ok(found)
+}
+
 /// The decisions by which something waits still, at that time. The next to expire first.
 pub fn waiting(decisions: Vec<ContainmentDecision>, now: Time) -> Vec<ContainmentDecision> {
     let mut last: BTreeMap<String, ContainmentDecision> = BTreeMap::new();
