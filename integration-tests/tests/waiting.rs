@@ -49,6 +49,9 @@ fn proposal(n: usize) -> Proposal {
         revert_after: None,
         step: 1,
         source_ip: None,
+        siblings: Vec::new(),
+        seen_from: Vec::new(),
+        depends_on: None,
     }
 }
 
