@@ -6,7 +6,7 @@ use crate::audit::head::{HEAD_TYPE, Head};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
-use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, SecretDocument};
+use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes, SecretDocument};
 use ed25519_dalek::{Signer as _, SigningKey};
 use portcullis_core::containment::{ContainmentRequest, SecurityEvent};
 use portcullis_core::gate;
@@ -82,7 +82,8 @@ impl Key {
                 let mut seed = [0; 32];
                 getrandom::fill(&mut seed).map_err(|e| format!("no randomness from the system: {e}"))?;
                 let key = SigningKey::from_bytes(&seed);
-                let pem = key.to_pkcs8_pem(LineEnding::LF).map_err(|e| e.to_string())?;
+                // Without the public half, which would make it a PKCS #8 of version 2: OpenSSL refuses those (RFC 8410, RFC 5958).
+                let pem = KeypairBytes { secret_key: seed, public_key: None }.to_pkcs8_pem(LineEnding::LF).map_err(|e| e.to_string())?;
                 Ok((Key::Ed25519(key), pem.as_bytes().to_vec()))
             }
             Alg::Rs256 => {
@@ -306,6 +307,8 @@ mod tests {
             let changed = format!("{open}.{}{}", if signature.starts_with('A') { "B" } else { "A" }, &signature[1..]);
             assert!(verify(&changed, "t", &known).unwrap_err().contains("not by key"));
             assert!(Signer::generate(&path, *alg).is_err(), "nothing is overwritten");
+            // Whoever acts signs with a library of their own.
+            openssl::pkey::PKey::private_key_from_pem(&std::fs::read(&path).unwrap()).expect("OpenSSL reads it");
         }
         // The header of the other algorithm helps nobody.
         let [ed, rsa] = ["EdDSA", "RS256"].map(|name| Signer::open(&dir.path().join(name), "", "").unwrap());

@@ -111,7 +111,7 @@ impl Topics {
 
 fn signer() -> (tempfile::TempDir, Signer) {
     let dir = tempfile::tempdir().unwrap();
-    let signer = Signer::generate(&dir.path().join("key"), Alg::Rs256).unwrap();
+    let signer = Signer::generate(&dir.path().join("key"), Alg::EdDsa).unwrap();
     (dir, signer)
 }
 
@@ -262,7 +262,7 @@ fn lines_that_were_removed_moved_doubled_or_cut_off_are_placed() {
     doubled.insert(4, lines[4]);
     assert!(faults(&doubled).starts_with("line 6: was changed, or does not follow"));
     assert!(faults(&lines[..lines.len() - 1]).contains("its end was cut off"));
-    let other = Signer::generate(&dir.path().join("other"), Alg::EdDsa).unwrap();
+    let other = Signer::generate(&dir.path().join("other"), Alg::Rs256).unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let said = collect(&exported(elsewhere.path(), &other), &keys).unwrap().1.faults;
     assert!(said.iter().any(|f| f.what.contains("names no key")), "a whole file of somebody else's: {said:?}");

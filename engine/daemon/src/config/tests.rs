@@ -349,6 +349,7 @@ fn the_reader_knows_every_key_of_the_schema() {
     // Of one format only.
     value["ingest"]["inputs"][0].as_object_mut().unwrap().remove("mapping");
     value["state"]["checkpoints"]["url"] = Value::from("file:///a/folder");
+    value["http"]["contain"]["people"][0]["token_digest"] = Value::from("ab".repeat(32));
     // JSON is YAML.
     let config = good(&value.to_string(), &[]);
     assert_eq!(config.topics, good(LEAST, &[]).topics);
