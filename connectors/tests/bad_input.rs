@@ -194,6 +194,37 @@ fn compressed_streams_whole_and_cut() {
     assert_eq!(read(&[gzip(text.as_bytes()), gzip(text.as_bytes())].concat()).len(), 4_000);
 }
 
+/// A field's name can forge a line of a log as well as a value can.
+#[test]
+fn what_is_said_of_a_record_steers_no_log() {
+    for raw in [
+        "{\"\\u001b[2J\\n2026 ERROR forged\\u202e\":1}",
+        "CEF:0|Acme|\u{1b}[2Jforged|9.1|AUTH-17|VPN login failed|5|rt=1777629600353 src=192.0.2.7",
+        "{\"kind\":\"admin#reports#activity\",\"id\":{\"applicationName\":\"\\u001b[2J\\nforged\",\"time\":\"2026-05-01T10:00:00Z\"},\"events\":[]}",
+    ] {
+        let said = read(raw.as_bytes()).concat();
+        assert!(said.contains("forged") && !said.contains(|c: char| c.is_control() || c == '\u{202e}'), "{said:?}");
+    }
+}
+
+/// Two GiB in less than one MiB: of what comes out, no more is held than of any other file.
+#[test]
+fn a_bomb_costs_neither_memory_nor_the_next() {
+    const MIB: usize = 1 << 20;
+    let zeros = vec![b' '; MIB];
+    let mut bomb = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    bomb.write_all(format!("{GOOD}\n{{\"x\":\"").as_bytes()).unwrap();
+    (0..2_048).for_each(|_| bomb.write_all(&zeros).unwrap());
+    bomb.write_all(format!("\n{GOOD}\n").as_bytes()).unwrap();
+    let bomb = bomb.finish().unwrap();
+    assert!(bomb.len() < MIB, "{}", bomb.len());
+    let found = read(&bomb);
+    assert!(found.len() == 3 && found[1].contains("longer than a record may be") && found[2].starts_with("3 "), "{found:?}");
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak_kb = status.lines().find_map(|l| l.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+    assert!(peak_kb.is_none_or(|kb| kb < MIB), "{peak_kb:?} kB");
+}
+
 #[test]
 fn a_folder_a_missing_file_and_a_file_by_name() {
     let folder = tempfile::tempdir().unwrap();

@@ -147,7 +147,9 @@ const KEYS_NAMED_MAX: usize = 8;
 #[cold]
 fn unknown(json: &Json<'_>) -> Fault {
     let names: Vec<String> = match json {
-        Json::Object(fields) => fields.iter().take(KEYS_NAMED_MAX).map(|(key, _)| key.chars().take(40).collect()).collect(),
+        Json::Object(fields) => {
+            fields.iter().take(KEYS_NAMED_MAX).map(|(key, _)| key.chars().take(40).flat_map(char::escape_debug).collect()).collect()
+        }
         _ => Vec::new(),
     };
     let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };

@@ -52,7 +52,7 @@ pub(super) fn decode(line: &str) -> Result<Item<'_>, Fault> {
     let authenticates = kind.is_auth() && kind != EventType::AuthRecovery;
     let (who, target) =
         if authenticates { (upon.or(by), None) } else { (by.clone().or_else(|| upon.clone()), upon.filter(|_| by.is_some())) };
-    let Some(id) = who else { return Ok(Item::ignored(format!("cef:{} of nobody", cef.product))) };
+    let Some(id) = who else { return Ok(Item::ignored(format!("{} of nobody", super::kind_of("cef", Some(&cef.product))))) };
     let mut event = fields::event(kind, time, cef.signature.clone());
     event.id = fields::first(json, &["externalId"]).unwrap_or_default();
     event.outcome = outcome(json, &said);

@@ -39,7 +39,9 @@ pub(super) fn decode<'a>(json: &Json<'a>, input: &'a Input) -> Result<Item<'a>, 
     let name = |event: &Json| event.get("name").str().to_owned();
     let telling =
         events.iter().find(|event| !matches!(meaning(&application, &name(event)).kind, Kind::Is(EventType::ApiRequest) | Kind::Ignored));
-    let Some(said) = telling.or(events.first()) else { return Ok(Item::ignored(format!("google_workspace:{application} without events"))) };
+    let Some(said) = telling.or(events.first()) else {
+        return Ok(Item::ignored(format!("{} without events", kind_of("google_workspace", Some(&application)))));
+    };
     let name = said.get("name").text().unwrap_or_default();
     let native_type = Text::from(format!("{application}:{name}"));
     let meaning = meaning(&application, &name);

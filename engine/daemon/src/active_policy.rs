@@ -1,5 +1,6 @@
 //! The policy in force in a partition: adopted from the log at an offset, kept in state, the built-in shadow policy before the first.
 
+use crate::say::harmless;
 use crate::telemetry;
 use portcullis_core::id;
 use portcullis_core::policy::Policy;
@@ -69,7 +70,7 @@ impl ActivePolicy {
             }
             Err(why) => {
                 for why in why {
-                    tracing::error!(log, version = record.version, author = record.author, "policy record ignored: {why}");
+                    tracing::error!(log, version = record.version, author = record.author, "policy record ignored: {}", harmless(&why));
                 }
             }
         }

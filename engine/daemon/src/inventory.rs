@@ -24,6 +24,15 @@ struct Known {
     class: Option<Class>,
 }
 
+impl Names {
+    /// A name no longer leads to `canonical`. It may have gone over to somebody else meanwhile.
+    fn take_back(&mut self, name: &str, canonical: &str) {
+        if self.known.get(name).is_some_and(|known| known.canonical == canonical) {
+            self.known.remove(name);
+        }
+    }
+}
+
 impl Inventory {
     /// Takes an `inventory.identity` event in; other events are left alone.
     pub fn learn(&mut self, event: &Event<'_>) {
@@ -34,12 +43,21 @@ impl Inventory {
         let names = self.tenants.entry(event.tenant.as_str().to_owned()).or_default();
         let aliases: Vec<String> = inventory.aliases.iter().map(|a| a.as_str().to_owned()).collect();
         for gone in names.aliases.insert(known.canonical.clone(), aliases.clone()).unwrap_or_default() {
-            names.known.remove(&gone);
+            names.take_back(&gone, &known.canonical);
         }
         for alias in aliases {
             names.known.insert(alias, known.clone());
         }
         names.known.insert(known.canonical.clone(), known);
+    }
+
+    /// Its record was deleted (a tombstone): nobody knows it any more.
+    pub fn forget(&mut self, tenant: &str, id: &str) {
+        let Some(names) = self.tenants.get_mut(tenant) else { return };
+        let aliases = names.aliases.remove(id).unwrap_or_default();
+        for name in aliases.iter().map(String::as_str).chain([id]) {
+            names.take_back(name, id);
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -92,5 +110,26 @@ mod tests {
         let mut gone = event(r#"{"time":0,"type":"api.request","identity":{"id":"arn:aws:iam::1:role/pay"}}"#);
         inventory.stamp(&mut gone);
         assert_eq!(gone.identity.unwrap().native_id, None);
+    }
+
+    #[test]
+    fn who_was_deleted_is_a_stranger_under_all_names() {
+        let mut inventory = Inventory::default();
+        inventory.learn(&event(
+            r#"{"time":0,"type":"inventory.identity","identity":{"id":"ann"},"inventory":{"class":"admin","aliases":["a.meier","ann@old.example"]}}"#,
+        ));
+        inventory.learn(&event(
+            r#"{"time":0,"type":"inventory.identity","identity":{"id":"bob"},"inventory":{"class":"admin","aliases":["a.meier"]}}"#,
+        ));
+        inventory.forget("default", "ann");
+        inventory.forget("default", "nobody");
+        inventory.forget("other", "bob");
+        let class_of = |id: &str| {
+            let mut seen = Event::new(EventType::ApiRequest, portcullis_core::time::Time(0));
+            seen.identity = Some(portcullis_core::event::Identity { id: id.to_owned().into(), ..Default::default() });
+            inventory.stamp(&mut seen);
+            seen.identity.unwrap().class
+        };
+        assert_eq!(["ann", "ann@old.example", "a.meier", "bob"].map(class_of), [None, None, Some(Class::Admin), Some(Class::Admin)]);
     }
 }

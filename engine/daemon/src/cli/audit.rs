@@ -8,7 +8,7 @@ use crate::audit::{Findings, verify};
 use crate::config;
 use crate::jws::Signer;
 use crate::roles::{Topics, wall_clock};
-use crate::say::say;
+use crate::say::{harmless, say};
 use anyhow::Context;
 use portcullis_connectors::kafka::{Reader, connect_check};
 use portcullis_core::decide::ENGINE;
@@ -130,10 +130,10 @@ fn keys(jwks: Option<&Path>) -> Result<Vec<Signatory>, Failure> {
 
 fn told(findings: &Findings, with_keys: bool) -> Result<(), Failure> {
     for remark in &findings.remarks {
-        say!("remark: {remark}");
+        say!("remark: {}", harmless(remark));
     }
     for fault in findings.faults.iter().take(LISTED_MAX) {
-        say!("FAULT: {fault}");
+        say!("FAULT: {}", harmless(&fault.to_string()));
     }
     if findings.faults.len() > LISTED_MAX {
         say!("and {} faults more", findings.faults.len() - LISTED_MAX);

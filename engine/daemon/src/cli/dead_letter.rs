@@ -164,7 +164,7 @@ pub fn run(command: DeadLetterCommand) -> Result<(), Failure> {
             let letter = letters.iter().find(|l| l.at == at);
             let letter = letter.ok_or_else(|| Failure::Usage(format!("no dead letter at {}/{} in the last {}", at.0, at.1, args.since)))?;
             for (name, value) in &letter.headers {
-                say!("{name}: {}", harmless(&String::from_utf8_lossy(value)));
+                say!("{}: {}", harmless(name), harmless(&String::from_utf8_lossy(value)));
             }
             say!("{}", harmless(&String::from_utf8_lossy(letter.value.as_deref().unwrap_or_default())));
             Ok(())

@@ -101,7 +101,11 @@ fn learn(ingest: &mut Ingest, change: &Changed) {
             Ok(event) => ingest.inventory.learn(&event),
             Err(error) => cannot_be_read(change, &error),
         },
-        (Which::Inventory, None) => {}
+        (Which::Inventory, None) => {
+            if let Some(SubjectRef { kind: Kind::Identity, tenant, id }) = SubjectRef::from_key(key) {
+                ingest.inventory.forget(tenant, id);
+            }
+        }
         (Which::Reputation, Some(value)) => match serde_json::from_slice(value) {
             Ok(standing) => ingest.reputation.learn(key, Change::Stands(standing)),
             Err(error) => cannot_be_read(change, &error),
