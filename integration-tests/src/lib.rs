@@ -5,4 +5,5 @@ pub mod kafka;
 pub mod proxy;
 pub mod responder;
 pub mod s3;
+pub mod security;
 pub mod service;

@@ -12,6 +12,7 @@ use crate::questions::{decisions, open, waiting};
 use crate::roles::{Topics, wall_clock};
 use crate::say::{harmless, say, say_on};
 use anyhow::Context;
+use portcullis_connectors::kafka::access::{User, transactional_id};
 use portcullis_connectors::kafka::{Reader, Sink, SinkSettings, Start, TopicPartition, connect_check};
 use portcullis_core::containment::{Action, AnswerEnd, ContainmentAnswer, ContainmentDecision};
 use portcullis_core::event::Class;
@@ -302,7 +303,7 @@ impl Desk {
         let signer = Signer::open(&person.key, "", "")?;
         let ends = self.ends()?;
         let kafka = kafka_of(&self.config);
-        let mut sink = Sink::open(&kafka, SinkSettings::new(format!("{}-answer-{}", self.config.topics.prefix, unique()?)))?;
+        let mut sink = Sink::open(&kafka, SinkSettings::new(transactional_id(&self.config.topics.prefix, User::Contain, &unique()?)))?;
         let mut wanted = BTreeSet::new();
         sink.begin()?;
         for (tenant, ids) in of {
