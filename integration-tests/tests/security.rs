@@ -37,7 +37,7 @@ impl House {
         }
         let house = House { service };
         house.says("topics-apply", &["topics", "apply"]);
-        house.says("policy-apply", &["policy", "apply", &house.service.shown("policy.yaml")]);
+        house.says("policy-apply", &["policy", "apply", "--author", "a test", &house.service.shown("policy.yaml")]);
         house
     }
 
@@ -200,9 +200,9 @@ fn whoever_lacks_an_access_is_told_which() {
     let (status, said) = ingest.end();
     assert!(status == Some(1) && said.contains("Write on topic") && said.contains(&names.dead_letter), "{status:?} {said}");
 
-    house.revoke("all", &format!("--operation Write --transactional-id {prefix}-policy"));
+    house.revoke("all", &format!("--operation Write --transactional-id {prefix}-score- --resource-pattern-type prefixed"));
     let (status, said) = house.start("all").end();
-    assert!(status == Some(1) && said.contains(&format!("Write on transactional id {prefix}-policy is denied")), "{status:?} {said}");
+    assert!(status == Some(1) && said.contains(&format!("Write on transactional id {prefix}-score-test-")), "{status:?} {said}");
 }
 
 #[test]
