@@ -91,6 +91,8 @@ pub fn topic(settings: &Settings, name: &str) -> anyhow::Result<()> {
         partitions: PARTITIONS,
         replication: 1,
         settings: Vec::new(),
+        readers: &[],
+        writers: &[],
     };
     make(settings, &[topic])
 }

@@ -7,6 +7,7 @@
 //! `PORTCULLIS_TEST_KAFKA=host:port` makes [`shared`] an existing broker instead. Without Maven or a JDK a test fails and says what to install.
 
 use crate::proxy::Proxy;
+use crate::security::{ADMIN, Proof, Security};
 use base64::Engine;
 use portcullis_connectors::kafka::topics::{self, Owner, Topic};
 use portcullis_connectors::kafka::{Settings, connect_check};
@@ -16,8 +17,8 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const VERSION: &str = "kafka-4.1.0";
@@ -62,7 +63,16 @@ pub fn create_topic(settings: &Settings, name: &str, partitions: i32) {
 /// # Panics
 /// If the broker refuses it.
 pub fn create_replicated(settings: &Settings, name: &str, partitions: i32, replication: i32) {
-    let topic = Topic { name: name.to_owned(), owner: Owner::Portcullis, purpose: "a test", partitions, replication, settings: Vec::new() };
+    let topic = Topic {
+        name: name.to_owned(),
+        owner: Owner::Portcullis,
+        purpose: "a test",
+        partitions,
+        replication,
+        settings: Vec::new(),
+        readers: &[],
+        writers: &[],
+    };
     let applied = topics::apply(settings, &[topic]).unwrap_or_else(|error| panic!("creating {name}: {error}"));
     assert_eq!(applied.created, [name]);
     // The controller has it; every broker (and the first fetch of a client) must know it, too.
@@ -89,8 +99,8 @@ pub struct Broker {
 struct Seat {
     port: u16,
     controller_port: u16,
-    /// Advertises the proxy's port to whoever comes that way.
-    proxied_port: u16,
+    /// Advertises the proxy's port to whoever comes that way; of a closed broker, the one for certificates.
+    other_port: u16,
 }
 
 /// How a broker is started.
@@ -105,11 +115,13 @@ pub struct Options {
     pub proxied: bool,
     /// Keeps its data there instead of in a temporary folder.
     pub data: Option<PathBuf>,
+    /// Takes nobody without a password or a certificate; not together with `proxied`.
+    pub security: Option<Arc<Security>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { heap: "512m".into(), properties: Vec::new(), light: true, proxied: false, data: None }
+        Self { heap: "512m".into(), properties: Vec::new(), light: true, proxied: false, data: None, security: None }
     }
 }
 
@@ -157,7 +169,7 @@ impl Broker {
             let directory = std::env::temp_dir().join(unique("portcullis-kafka"));
             fs::create_dir_all(&directory).map_err(|e| format!("creating {}: {e}", directory.display()))?;
             let proxy =
-                if options.proxied { Some(Proxy::start(seats[node - 1].proxied_port).map_err(|e| format!("a proxy: {e}"))?) } else { None };
+                if options.proxied { Some(Proxy::start(seats[node - 1].other_port).map_err(|e| format!("a proxy: {e}"))?) } else { None };
             let (seats, jars, options) = (seats.clone(), jars.to_owned(), options.clone());
             let mut broker = Self { directory, node, seats, jars, options, running: None, proxy };
             broker.format(&cluster)?;
@@ -169,12 +181,22 @@ impl Broker {
     }
 
     fn format(&self, cluster: &str) -> Result<(), String> {
-        let Seat { port, controller_port, proxied_port } = self.seats[self.node - 1];
+        let Seat { port, controller_port, other_port } = self.seats[self.node - 1];
         let voters: Vec<String> =
             self.seats.iter().enumerate().map(|(number, seat)| format!("{}@127.0.0.1:{}", number + 1, seat.controller_port)).collect();
-        let (listener, advertised) = match &self.proxy {
-            Some(proxy) => (format!(",PROXIED://127.0.0.1:{proxied_port}"), format!(",PROXIED://127.0.0.1:{}", proxy.port())),
-            None => (String::new(), String::new()),
+        let at = |name: &str, port: u16| format!("{name}://127.0.0.1:{port}");
+        let (listeners, advertised, protocols) = match (&self.options.security, &self.proxy) {
+            (Some(security), _) => {
+                let listeners = format!("{},{}", at("PASSWORDS", port), at("CERTIFICATES", other_port));
+                (listeners.clone(), listeners, security.server_properties())
+            }
+            (None, proxy) => {
+                let by_proxy = |port: Option<u16>| port.map_or(String::new(), |port| format!(",{}", at("PROXIED", port)));
+                let protocols = "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT\n";
+                let plain = at("PLAINTEXT", port);
+                let listeners = format!("{plain}{}", by_proxy(proxy.as_ref().map(|_| other_port)));
+                (listeners, format!("{plain}{}", by_proxy(proxy.as_ref().map(Proxy::port))), protocols.to_owned())
+            }
         };
         let replicas = self.seats.len().min(3);
         let in_sync = replicas.min(2);
@@ -182,10 +204,10 @@ impl Broker {
             "process.roles=broker,controller\n\
              node.id={}\n\
              controller.quorum.voters={}\n\
-             listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}{listener}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{port}{advertised}\n\
+             listeners={listeners},CONTROLLER://127.0.0.1:{controller_port}\n\
+             advertised.listeners={advertised}\n\
              controller.listener.names=CONTROLLER\n\
-             listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT\n\
+             {protocols}\
              log.dirs={}\n\
              offsets.topic.replication.factor={replicas}\n\
              offsets.topic.num.partitions=4\n\
@@ -212,6 +234,7 @@ impl Broker {
         fs::write(&file, properties).map_err(|e| format!("writing {}: {e}", file.display()))?;
         let mut format = self.java();
         format.arg("kafka.tools.StorageTool").args(["format", "-t", cluster, "-c"]).arg(&file);
+        format.args(self.options.security.iter().flat_map(|security| security.scram_arguments()));
         let output = format.output().map_err(|e| format!("no java: {e}; {INSTALL}"))?;
         if !output.status.success() {
             return Err(format!("formatting the broker's storage: {}", String::from_utf8_lossy(&output.stderr)));
@@ -298,8 +321,46 @@ impl Broker {
         self.running.as_ref().is_some_and(|running| signal(running.pid, "0"))
     }
 
+    /// Of one who may do everything.
     pub fn settings(&self) -> Settings {
-        Settings::new(self.bootstrap())
+        match self.options.security {
+            Some(_) => self.settings_of(ADMIN, Proof::Scram),
+            None => Settings::new(self.bootstrap()),
+        }
+    }
+
+    /// Of an account of a closed broker.
+    ///
+    /// # Panics
+    /// If the broker is open to everybody.
+    pub fn settings_of(&self, account: &str, proof: Proof) -> Settings {
+        let security = self.options.security.as_ref().expect("Options::security");
+        let mut settings = match proof {
+            Proof::Certificate => Settings::new(format!("127.0.0.1:{}", self.seats[self.node - 1].other_port)),
+            Proof::Scram | Proof::Plain => Settings::new(self.bootstrap()),
+        };
+        security.properties(&mut settings, account, proof);
+        settings
+    }
+
+    /// Runs lines of `kafka-acls.sh` as the administrator.
+    ///
+    /// # Panics
+    /// If the broker is open to everybody, or one fails.
+    pub fn kafka_acls(&self, lines: &[String]) {
+        let security = self.options.security.as_ref().expect("Options::security");
+        let source = self.directory.join("KafkaAcls.java");
+        fs::write(&source, include_str!("../kafka/KafkaAcls.java")).expect("writing a Java source");
+        let mut java = self.java();
+        java.arg(&source).args(["--command-config", &security.shown("admin.properties")]);
+        let mut running =
+            java.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap_or_else(|e| panic!("no java: {e}"));
+        let mut input = running.stdin.take().expect("a pipe");
+        lines.iter().for_each(|line| writeln!(input, "{line}").expect("java reads"));
+        drop(input);
+        let done = running.wait_with_output().expect("java ends");
+        let said = [done.stdout, done.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+        assert!(done.status.success(), "kafka-acls: {said}");
     }
 
     /// Of the broker's process.
@@ -374,7 +435,7 @@ fn free_seats(count: usize) -> Result<Vec<Seat>, String> {
     // All are held until all are known.
     let held = (0..3 * count).map(bind).collect::<Result<Vec<_>, _>>().map_err(|e| format!("no free port: {e}"))?;
     let ports: Vec<u16> = held.iter().map(|(port, _)| *port).collect();
-    Ok(ports.chunks_exact(3).map(|p| Seat { port: p[0], controller_port: p[1], proxied_port: p[2] }).collect())
+    Ok(ports.chunks_exact(3).map(|p| Seat { port: p[0], controller_port: p[1], other_port: p[2] }).collect())
 }
 
 fn random_bytes() -> [u8; 16] {

@@ -11,4 +11,5 @@ pub mod proxy;
 pub mod python;
 pub mod responder;
 pub mod s3;
+pub mod security;
 pub mod service;

@@ -26,6 +26,8 @@ pub struct Service {
     dir: tempfile::TempDir,
     pub names: Names,
     settings: Settings,
+    /// The configuration without `kafka`.
+    rest: String,
     process: Option<Child>,
     starts: u32,
 }
@@ -36,26 +38,47 @@ impl Service {
     /// # Panics
     /// If the broker or the binary refuses.
     pub fn install(settings: &Settings, prefix: &str, partitions: i32, input: &str) -> Service {
+        let service = Self::configure(settings, prefix, partitions, input);
+        service.cli(&["topics", "apply", "--config", &service.shown("portcullis.yaml")]);
+        service
+    }
+
+    /// The same without our topics.
+    ///
+    /// # Panics
+    /// As [`install`](Self::install).
+    pub fn configure(settings: &Settings, prefix: &str, partitions: i32, input: &str) -> Service {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let raw = format!("{prefix}-raw");
         super::kafka::create_topic(settings, &raw, partitions);
         let path = |name: &str| dir.path().join(name).display().to_string();
-        let config = format!(
-            "kafka: {{ bootstrap_servers: {:?} }}\ntopics: {{ prefix: {prefix}, partitions: {partitions}, replication: 1 }}\n\
+        let rest = format!(
+            "topics: {{ prefix: {prefix}, partitions: {partitions}, replication: 1 }}\n\
              ingest: {{ inputs: [ {{ topic: {raw}, {input} }} ] }}\nstate: {{ directory: {:?} }}\n\
              gate: {{ signing_key_file: {:?} }}\npolicy: {{ file: {:?} }}\nhttp: {{ listen: \"127.0.0.1:0\" }}\n",
-            settings.bootstrap_servers,
             path("state"),
             path("gate.key"),
             path("policy.yaml")
         );
-        std::fs::write(dir.path().join("portcullis.yaml"), config).expect("writing the configuration");
-        let service = Service { dir, names: Names::new(prefix), settings: settings.clone(), process: None, starts: 0 };
+        let service = Service { dir, names: Names::new(prefix), settings: settings.clone(), rest, process: None, starts: 0 };
+        service.configure_as("portcullis", settings);
         let policy = service.cli(&["policy", "show"]);
         std::fs::write(service.path("policy.yaml"), policy).expect("writing the policy");
         service.cli(&["gate", "keygen", "--out", &service.shown("gate.key")]);
-        service.cli(&["topics", "apply", "--config", &service.shown("portcullis.yaml")]);
         service
+    }
+
+    /// Writes the configuration of one who comes to Kafka in another way, and returns the name of its file.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub fn configure_as(&self, name: &str, settings: &Settings) -> String {
+        let properties: Vec<String> = settings.properties.iter().map(|(name, value)| format!("{name}: {value:?}")).collect();
+        let kafka =
+            format!("kafka: {{ bootstrap_servers: {:?}, properties: {{ {} }} }}\n", settings.bootstrap_servers, properties.join(", "));
+        let file = self.shown(&format!("{name}.yaml"));
+        std::fs::write(&file, kafka + &self.rest).expect("writing the configuration");
+        file
     }
 
     pub fn settings(&self) -> &Settings {

@@ -551,14 +551,13 @@ fn topics_are_planned_created_and_checked() {
     let settings = shared();
     let prefix = unique("plan");
     let plan = topics::plan(&prefix, 3, 1, &[format!("{prefix}-input")]);
-    let names: Vec<&str> = plan.iter().map(|topic| topic.name.as_str()).collect();
-    assert_eq!(topics::existing(&settings, &names).unwrap(), BTreeMap::new());
+    assert_eq!(topics::existing(&settings, &plan).unwrap(), BTreeMap::new());
     let applied = topics::apply(&settings, &plan).unwrap();
     assert_eq!(applied.created.len(), 10);
     assert!(matches!(applied.remaining.as_slice(), [missing] if missing.topic.ends_with("-input")), "{:?}", applied.remaining);
     let deadline = Instant::now() + PATIENCE;
     let differences = loop {
-        let differences = topics::check(&plan, &topics::existing(&settings, &names).unwrap(), "b:1");
+        let differences = topics::check(&plan, &topics::existing(&settings, &plan).unwrap(), "b:1");
         if differences.len() == 1 || Instant::now() > deadline {
             break differences;
         }

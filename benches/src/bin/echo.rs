@@ -44,6 +44,8 @@ fn load(settings: &Settings, events: u64) -> Result<(), Box<dyn Error>> {
         partitions: PARTITIONS,
         replication: 1,
         settings: Vec::new(),
+        readers: &[],
+        writers: &[],
     };
     topics::apply(settings, &[plain(INPUT), plain(OUTPUT)])?;
     let mut sink = Sink::open(settings, SinkSettings::new("echo-load"))?;

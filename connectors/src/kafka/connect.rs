@@ -1,5 +1,6 @@
 //! Is Kafka there, and does it have our topics? Said within seconds, with what to do.
 
+use super::access::{Access, Operation, Resource};
 use super::context::ClientEvents;
 use super::fault::KafkaFault;
 use super::topics::Existing;
@@ -56,7 +57,7 @@ pub fn cluster_id(settings: &Settings, timeout: Duration) -> Result<String, Kafk
     connect_check(settings, &[], timeout).map(|cluster| cluster.id)
 }
 
-fn client(settings: &Settings) -> Result<BaseConsumer<ClientEvents>, KafkaFault> {
+pub(super) fn client(settings: &Settings) -> Result<BaseConsumer<ClientEvents>, KafkaFault> {
     settings
         .client_config(&[("reconnect.backoff.max.ms", "1000")], &[("allow.auto.create.topics", "false")])?
         .create_with_context(context::ClientEvents::default())
@@ -115,7 +116,8 @@ pub(super) fn partitions_of<C: ConsumerContext>(
             i32::try_from(found.partitions().len()).map_err(|_| KafkaFault::Misuse("a topic has at most 2^31 partitions"))
         }
         Some(Code::TopicAuthorizationFailed) => {
-            Err(KafkaFault::NotAuthorized { what: format!("topic {topic}"), reason: "the broker denies its description".into() })
+            let fault = KafkaFault::of(format!("asking for topic {topic}"), &KafkaError::MetadataFetch(Code::TopicAuthorizationFailed));
+            Err(fault.denying(Access::new(Operation::Describe, Resource::Topic, topic)))
         }
         Some(code @ (Code::InvalidTopic | Code::LeaderNotAvailable)) => {
             Err(KafkaFault::of(format!("asking for topic {topic}"), &KafkaError::MetadataFetch(code)))

@@ -1,7 +1,9 @@
 //! What can go wrong with Kafka, said to whoever can mend it, and what the commit loop does about it.
 
 use super::TopicPartition;
+use super::access::{Access, Operation, Resource};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use std::fmt;
 use std::time::Duration;
 
 /// A failure of a Kafka operation. Rebalances, partition errors and the end of a partition are no failures but values.
@@ -23,8 +25,9 @@ pub enum KafkaFault {
         topics.join(", ")
     )]
     MissingTopics { bootstrap_servers: String, topics: Vec<String> },
-    #[error("not allowed on {what}: {reason}; grant the access (`portcullis topics plan` lists the topics)")]
-    NotAuthorized { what: String, reason: String },
+    /// `access`: what was denied, as far as it can be told.
+    #[error("{access} is denied ({what}: {reason}); `portcullis topics plan --acls` prints the command that grants it")]
+    NotAuthorized { access: String, what: String, reason: String },
     #[error("{what} failed: {reason}")]
     Operation { what: String, code: Code, reason: String, recovery: Recovery },
     #[error(
@@ -84,11 +87,21 @@ impl KafkaFault {
     pub(super) fn of_code(what: String, code: Code, reason: String, recovery: Recovery) -> Self {
         match code {
             _ if recovery == Recovery::Fenced => Self::Fenced { what, reason },
-            Code::TopicAuthorizationFailed
-            | Code::GroupAuthorizationFailed
-            | Code::ClusterAuthorizationFailed
-            | Code::TransactionalIdAuthorizationFailed => Self::NotAuthorized { what, reason },
+            Code::TopicAuthorizationFailed => Self::NotAuthorized { access: "access to a topic".into(), what, reason },
+            Code::GroupAuthorizationFailed => Self::NotAuthorized { access: "Read on the group".into(), what, reason },
+            Code::ClusterAuthorizationFailed => Self::NotAuthorized { access: "access to the cluster".into(), what, reason },
+            Code::TransactionalIdAuthorizationFailed => {
+                Self::NotAuthorized { access: "Write on the transactional id".into(), what, reason }
+            }
             _ => Self::Operation { what, code, reason, recovery },
+        }
+    }
+
+    /// Says which access it was that is denied, if it is that; other faults stay as they are.
+    pub(super) fn denying(self, access: impl fmt::Display) -> Self {
+        match self {
+            Self::NotAuthorized { what, reason, .. } => Self::NotAuthorized { access: access.to_string(), what, reason },
+            other => other,
         }
     }
 
@@ -145,6 +158,17 @@ pub struct PartitionFault {
     pub at: TopicPartition,
     pub kind: PartitionFaultKind,
     pub reason: String,
+}
+
+impl PartitionFault {
+    /// The fault it is for its owner, if it is one of access: no other try will mend it.
+    pub fn denied(&self) -> Option<KafkaFault> {
+        (self.kind == PartitionFaultKind::NotAuthorized).then(|| KafkaFault::NotAuthorized {
+            access: Access::new(Operation::Read, Resource::Topic, &*self.at.topic).to_string(),
+            what: format!("reading {}", self.at),
+            reason: self.reason.clone(),
+        })
+    }
 }
 
 /// What a partition's error means for its owner.

@@ -5,6 +5,7 @@
 //! worker at once) and because `queued.max.messages.kbytes` then bounds the worker's memory, not each partition's. The forward is set
 //! before the partition is assigned: librdkafka respects it when the fetcher starts, so no record gets into the group's queue.
 
+use super::access::{Access, Operation, Resource};
 use super::batch::{Batch, Taken};
 use super::context::ConsumerEvents;
 use super::fault::{KafkaFault, PartitionFault, Recovery};
@@ -86,7 +87,11 @@ impl Fetcher {
         loop {
             let fault = match self.consumer.fetch_watermarks(&at.topic, at.partition, timeout) {
                 Ok(found) => return Ok(found),
-                Err(error) => KafkaFault::of(format!("reading the first and last offset of {at}"), &error),
+                Err(error) => KafkaFault::of(format!("reading the first and last offset of {at}"), &error).denying(Access::new(
+                    Operation::Describe,
+                    Resource::Topic,
+                    &*at.topic,
+                )),
             };
             if fault.recovery() != Some(Recovery::Retry) || began.elapsed() >= timeout {
                 return Err(fault);
@@ -207,10 +212,10 @@ impl Fetcher {
 }
 
 /// An owned handle of a librdkafka queue.
-struct Queue(NonNull<rd::rd_kafka_queue_t>);
+pub(super) struct Queue(pub(super) NonNull<rd::rd_kafka_queue_t>);
 
 impl Queue {
-    unsafe fn own(queue: *mut rd::rd_kafka_queue_t) -> Option<Self> {
+    pub(super) unsafe fn own(queue: *mut rd::rd_kafka_queue_t) -> Option<Self> {
         NonNull::new(queue).map(Self)
     }
 }

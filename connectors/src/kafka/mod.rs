@@ -13,6 +13,8 @@
 //!
 //! What we know about librdkafka 2.12 and had to respect is said where it matters, mostly in [`sink`] and [`source`].
 
+pub mod access;
+mod authorized;
 mod batch;
 mod caller;
 mod connect;
@@ -28,6 +30,7 @@ pub mod source;
 pub mod topics;
 mod transactional;
 
+pub use authorized::denied;
 pub use batch::{Batch, Headers, PartitionRecords, RecordRef, Timestamp};
 pub use connect::{Cluster, cluster_id, connect_check};
 pub use context::Notice;

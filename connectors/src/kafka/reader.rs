@@ -1,5 +1,6 @@
 //! Reading a partition from here to there, without a group: journals, replays, compacted tables, `log export`.
 
+use super::access::READERS;
 use super::batch::{Batch, RecordRef};
 use super::context::ConsumerEvents;
 use super::fault::{KafkaFault, PartitionFaultKind};
@@ -11,8 +12,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Never joined; librdkafka wants a name to assign partitions under.
-const GROUP: &str = "portcullis-reader";
 /// A read that gets nowhere for that long gives up.
 const STALLED_MAX: Duration = Duration::from_secs(30);
 const METADATA_MAX: Duration = Duration::from_secs(10);
@@ -38,7 +37,7 @@ impl Reader {
     /// A property that librdkafka refuses or that is ours.
     pub fn open(settings: &Settings) -> Result<Self, KafkaFault> {
         let fixed = [
-            ("group.id", GROUP),
+            ("group.id", READERS),
             ("group.protocol", "classic"),
             ("isolation.level", "read_committed"),
             ("enable.auto.commit", "false"),
@@ -194,6 +193,9 @@ impl Reader {
                 }
             }
             if let Some(fault) = aside.faults.into_iter().find(|fault| fault.at == *at) {
+                if let Some(denied) = fault.denied() {
+                    return Err(denied);
+                }
                 let hint = if fault.kind == PartitionFaultKind::OffsetOutOfRange { advice(true) } else { "" };
                 return Err(KafkaFault::Partition { at: at.clone(), reason: format!("{} {hint}", fault.reason) });
             }

@@ -12,6 +12,7 @@
 //!   is called on a thread beside ours, and a producer that does not answer is left behind with it.
 //! - An abort waits for delivery reports that only we can serve: the queues are purged and drained first.
 
+use super::access::{Access, Operation, Resource};
 use super::caller::Caller;
 use super::fault::{CommitFault, KafkaFault, RETRY_BACKOFF, Recovery};
 use super::source::Source;
@@ -21,6 +22,7 @@ use crate::failpoint::{self, Point};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{Producer, PurgeConfig};
 use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -245,12 +247,17 @@ impl Sink {
         }
         producer.base.poll(Duration::ZERO);
         let failed = producer.base.client().context().take_failed();
-        if let Some((error, place)) = failed.first() {
-            let error = error.clone();
-            let what = format!("delivery to {place} (and {} more)", failed.len() - 1);
-            return Err(self.commit_fault(&what, &error));
-        }
-        Ok(())
+        let Some((error, place)) = failed.first() else { return Ok(()) };
+        let what = format!("delivery to {place} (and {} more)", failed.len() - 1);
+        // Thrown away with a transaction that had failed already: why, librdkafka says when it is asked to commit it.
+        let why = match error.rdkafka_error_code() {
+            Some(Code::PurgeQueue | Code::PurgeInflight) => producer.base.commit_transaction(COMMIT_MAX).err(),
+            _ => None,
+        };
+        Err(match self.commit_fault(&what, why.as_ref().unwrap_or(error)) {
+            CommitFault::NotCommitted { reason } => CommitFault::NotCommitted { reason: reason.denying(write_on(&failed)) },
+            fault => fault,
+        })
     }
 
     /// Begins to hand over the offsets. The group's metadata are read here, on the thread that serves its rebalances.
@@ -287,7 +294,8 @@ impl Sink {
                     return Err(CommitFault::AssignmentLost { reason: error.to_string() });
                 }
                 _ => {
-                    let fault = self.fault("send_offsets_to_transaction", &error);
+                    let access = Access::new(Operation::Read, Resource::Group, offsets.source.group());
+                    let fault = self.fault("send_offsets_to_transaction", &error).denying(access);
                     match fault.recovery() {
                         Some(Recovery::Retry) if began.elapsed() < self.sink.transaction_timeout => std::thread::sleep(STEP),
                         Some(Recovery::Fenced) => return Err(CommitFault::Fenced(fault)),
@@ -383,6 +391,14 @@ impl Sink {
             reason => CommitFault::NotCommitted { reason },
         }
     }
+}
+
+/// The access that one of these deliveries lacked.
+fn write_on(failed: &[(KafkaError, String)]) -> String {
+    let topics: BTreeSet<&str> = failed.iter().map(|(_, place)| place.split('[').next().unwrap_or(place)).collect();
+    let topics: Vec<&str> = topics.into_iter().collect();
+    let one_of = if topics.len() == 1 { "" } else { "one of " };
+    Access::new(Operation::Write, Resource::Topic, format!("{one_of}{}", topics.join(", "))).to_string()
 }
 
 /// Offsets to be committed in the name of a source's group.

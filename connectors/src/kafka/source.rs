@@ -10,6 +10,7 @@
 //!
 //! The classic group protocol with cooperative-sticky assignment and static membership: a restart within the session time-out moves nothing.
 
+use super::access::{Access, Operation, Resource};
 use super::batch::Batch;
 use super::context::{ConsumerEvents, Notice, Rebalance, unassign};
 use super::fault::{KafkaFault, PartitionFault};
@@ -18,6 +19,7 @@ use super::orphans::Orphans;
 use super::{Settings, TopicPartition};
 use rdkafka::bindings as rd;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeSet;
 use std::ffi::{CStr, CString};
@@ -212,6 +214,10 @@ impl Source {
                 served => served?,
             }
             received.notices.extend(self.fetcher.consumer.context().notices.take());
+            // librdkafka asks again for ever; whoever waits for partitions would never learn why none come.
+            if let Some(denied) = received.notices.iter().find(|notice| notice.code == Some(Code::GroupAuthorizationFailed)) {
+                return Err(self.group_fault("joining the group", &KafkaError::Global(Code::GroupAuthorizationFailed), &denied.text));
+            }
             while let Some(rebalance) = self.fetcher.consumer.context().next_rebalance() {
                 if self.rebalanced(rebalance, &mut received) {
                     return Ok(received);
@@ -351,7 +357,7 @@ impl Source {
             .fetcher
             .consumer
             .committed_offsets(list_of(partitions), timeout)
-            .map_err(|e| KafkaFault::of("reading the committed offsets", &e))?;
+            .map_err(|e| self.group_fault("reading the committed offsets", &e, ""))?;
         list.elements()
             .iter()
             .map(|element| {
@@ -389,12 +395,16 @@ impl Source {
     /// # Errors
     /// No broker within `timeout`.
     pub fn cluster_id(&self, timeout: Duration) -> Result<String, KafkaFault> {
-        self.fetcher.consumer.client().fetch_cluster_id(timeout).ok_or_else(|| {
-            KafkaFault::of(
-                "reading the cluster's id",
-                &rdkafka::error::KafkaError::Global(rdkafka::types::RDKafkaErrorCode::OperationTimedOut),
-            )
-        })
+        self.fetcher
+            .consumer
+            .client()
+            .fetch_cluster_id(timeout)
+            .ok_or_else(|| KafkaFault::of("reading the cluster's id", &KafkaError::Global(Code::OperationTimedOut)))
+    }
+
+    fn group_fault(&self, what: &str, error: &KafkaError, text: &str) -> KafkaFault {
+        let what = if text.is_empty() { what.to_owned() } else { format!("{what}: {text}") };
+        KafkaFault::of(what, error).denying(Access::new(Operation::Read, Resource::Group, &self.source.group))
     }
 
     pub(super) fn consumer(&self) -> &Arc<BaseConsumer<ConsumerEvents>> {

@@ -1,5 +1,6 @@
 //! Which topics Portcullis needs, with which settings and why; what differs on a broker; creating what is missing.
 
+use super::access::{Access, Operation, Resource, User};
 use super::connect;
 use super::fault::KafkaFault;
 use super::{Settings, context::ClientEvents};
@@ -47,6 +48,8 @@ pub struct Topic {
     pub partitions: i32,
     pub replication: i32,
     pub settings: Vec<Setting>,
+    pub readers: &'static [User],
+    pub writers: &'static [User],
 }
 
 /// A topic as a broker has it.
@@ -97,31 +100,63 @@ enum Keep {
     LatestPerKey,
 }
 
-/// The topics for a prefix. `partitions` of events, verdicts and journal is fixed for life (growing means a replay into a new prefix);
+/// The topics for a prefix, and who reads and who writes each. `partitions` of events, verdicts and journal is fixed for life (growing means a replay into a new prefix);
 /// the gate's log and journal have at most four, because the tenant is their key.
 pub fn plan(prefix: &str, partitions: i32, replication: i32, inputs: &[String]) -> Vec<Topic> {
     let names = Names::new(prefix);
     let gate = partitions.min(GATE_PARTITIONS);
-    let ours = |name: String, purpose, partitions, keep| Topic {
+    let ours = |name: String, purpose, partitions, keep, readers, writers| Topic {
         name,
         owner: Owner::Portcullis,
         purpose,
         partitions,
         replication,
         settings: settings(keep, replication),
+        readers,
+        writers,
     };
+    use User::{Audit, Contain, DeadLetter, Gate, Ingest, LogExport, PolicyApply, Score};
     let mut topics = vec![
-        ours(names.events, "the keyed log that SCORE decides from", partitions, Keep::Days(30)),
-        ours(names.verdicts, "verdicts, containment requests and decisions", partitions, Keep::Days(90)),
-        ours(names.risk, "the current level of every subject above low", partitions, Keep::LatestPerKey),
-        ours(names.proposals, "the gate's log, keyed by tenant", gate, Keep::Days(90)),
-        ours(names.waiting, "what waits for a person, so that a list of it need not read all verdicts", gate, Keep::LatestPerKey),
-        ours(names.reputation, "reputation of sources, stamped on events by INGEST", partitions, Keep::LatestPerKey),
-        ours(names.inventory, "inventory of identities, stamped on events by INGEST", partitions, Keep::LatestPerKey),
-        ours(names.journal, "SCORE's audit chain and recovery authority", partitions, Keep::Days(400)),
-        ours(names.gate_journal, "the gate's audit chain", gate, Keep::Days(400)),
-        ours(names.dead_letter, "records that could not be read, raw", partitions, Keep::Days(30)),
-        ours(names.retry, "dead letters to be read again: an ordinary input", partitions, Keep::Days(7)),
+        // INGEST looks whether there is an event already, when its group has no offset.
+        ours(
+            names.events,
+            "the keyed log that SCORE decides from",
+            partitions,
+            Keep::Days(30),
+            &[Ingest, Score, Audit, LogExport],
+            &[Ingest, Score, PolicyApply],
+        ),
+        ours(names.verdicts, "verdicts, containment requests and decisions", partitions, Keep::Days(90), &[Contain, Audit], &[Score, Gate]),
+        ours(names.risk, "the current level of every subject above low", partitions, Keep::LatestPerKey, &[], &[Score]),
+        ours(
+            names.proposals,
+            "the gate's log, keyed by tenant",
+            gate,
+            Keep::Days(90),
+            &[Gate, PolicyApply, Contain, Audit, LogExport],
+            &[Ingest, Score, Gate, PolicyApply, Contain],
+        ),
+        ours(
+            names.waiting,
+            "what waits for a person, so that a list of it need not read all verdicts",
+            gate,
+            Keep::LatestPerKey,
+            &[Contain],
+            &[Gate],
+        ),
+        ours(names.reputation, "reputation of sources, stamped on events by INGEST", partitions, Keep::LatestPerKey, &[Ingest], &[Score]),
+        ours(names.inventory, "inventory of identities, stamped on events by INGEST", partitions, Keep::LatestPerKey, &[Ingest], &[Ingest]),
+        ours(names.journal, "SCORE's audit chain and recovery authority", partitions, Keep::Days(400), &[Score, Audit], &[Score]),
+        ours(names.gate_journal, "the gate's audit chain", gate, Keep::Days(400), &[Gate, Audit], &[Gate]),
+        ours(names.dead_letter, "records that could not be read, raw", partitions, Keep::Days(30), &[DeadLetter], &[Ingest]),
+        ours(
+            names.retry,
+            "dead letters to be read again: an ordinary input",
+            partitions,
+            Keep::Days(7),
+            &[Ingest, DeadLetter],
+            &[DeadLetter],
+        ),
     ];
     topics.extend(inputs.iter().map(|name| Topic {
         name: name.clone(),
@@ -130,6 +165,8 @@ pub fn plan(prefix: &str, partitions: i32, replication: i32, inputs: &[String]) 
         partitions,
         replication,
         settings: Vec::new(),
+        readers: &[Ingest],
+        writers: &[],
     }));
     topics
 }
@@ -265,29 +302,37 @@ pub fn create_command(topic: &Topic, bootstrap_servers: &str) -> String {
     command
 }
 
-/// What the broker has of these topics.
+/// What the broker has of the topics of a plan; settings only of ours.
 ///
 /// # Errors
 /// [`KafkaFault::Unreachable`], [`KafkaFault::NotAuthorized`].
-pub fn existing(settings: &Settings, names: &[&str]) -> Result<BTreeMap<String, Existing>, KafkaFault> {
-    let mut found = connect::describe(settings, names, ADMIN_MAX)?;
-    if found.is_empty() {
+pub fn existing(settings: &Settings, plan: &[Topic]) -> Result<BTreeMap<String, Existing>, KafkaFault> {
+    let names: Vec<&str> = plan.iter().map(|topic| topic.name.as_str()).collect();
+    let mut found = connect::describe(settings, &names, ADMIN_MAX)?;
+    let ours: Vec<&str> = plan
+        .iter()
+        .filter(|topic| topic.owner == Owner::Portcullis && found.contains_key(&topic.name))
+        .map(|topic| topic.name.as_str())
+        .collect();
+    if ours.is_empty() {
         return Ok(found);
     }
     let admin = admin(settings)?;
-    let resources: Vec<_> = found.keys().map(|name| ResourceSpecifier::Topic(name)).collect();
+    let resources: Vec<_> = ours.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
     let answers =
         pollster::block_on(admin.describe_configs(&resources, &options())).map_err(|e| KafkaFault::of("reading topic settings", &e))?;
-    let mut configs = BTreeMap::new();
-    for answer in answers {
-        let config = answer.map_err(|code| KafkaFault::of("reading topic settings", &KafkaError::AdminOp(code)))?;
-        if let rdkafka::admin::OwnedResourceSpecifier::Topic(name) = config.specifier {
-            let values = config.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect();
-            configs.insert(name, values);
+    // librdkafka answers in the order of the question.
+    for (name, answer) in ours.iter().zip(answers) {
+        let config = answer.map_err(|code| {
+            KafkaFault::of(format!("reading the settings of {name}"), &KafkaError::AdminOp(code)).denying(Access::new(
+                Operation::DescribeConfigs,
+                Resource::Topic,
+                *name,
+            ))
+        })?;
+        if let Some(topic) = found.get_mut(*name) {
+            topic.settings = config.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect();
         }
-    }
-    for (name, topic) in &mut found {
-        topic.settings = configs.remove(name).unwrap_or_default();
     }
     Ok(found)
 }
@@ -314,8 +359,7 @@ pub enum ApplyFault {
 /// # Errors
 /// [`ApplyFault::Wrong`] with every difference and the command that mends it; failures of Kafka.
 pub fn apply(settings: &Settings, plan: &[Topic]) -> Result<Applied, ApplyFault> {
-    let names: Vec<&str> = plan.iter().map(|topic| topic.name.as_str()).collect();
-    let differences = check(plan, &existing(settings, &names)?, &settings.bootstrap_servers);
+    let differences = check(plan, &existing(settings, plan)?, &settings.bootstrap_servers);
     let (wrong, rest): (Vec<_>, Vec<_>) =
         differences.into_iter().partition(|difference| difference.is_fault() && !matches!(difference.what, What::Missing { .. }));
     if !wrong.is_empty() {
@@ -343,7 +387,8 @@ pub fn apply(settings: &Settings, plan: &[Topic]) -> Result<Applied, ApplyFault>
             // Somebody was faster; the next check tells whether it is as it should be.
             Err((_, Code::TopicAlreadyExists)) => {}
             Err((name, code)) => {
-                return Err(KafkaFault::of(format!("creating topic {name}"), &KafkaError::AdminOp(code)).into());
+                let fault = KafkaFault::of(format!("creating topic {name}"), &KafkaError::AdminOp(code));
+                return Err(fault.denying(Access::new(Operation::Create, Resource::Topic, name)).into());
             }
         }
     }

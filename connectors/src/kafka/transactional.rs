@@ -1,5 +1,6 @@
 //! librdkafka's transactional producer, set up and ready: topic handles, records into its queue, the wait for what is in flight.
 
+use super::access::{Access, Operation, Resource};
 use super::context::ProducerEvents;
 use super::fault::{KafkaFault, RETRY_BACKOFF, Recovery};
 use super::settings::Settings;
@@ -63,7 +64,8 @@ impl Transactional {
         let began = Instant::now();
         while let Err(error) = base.init_transactions(INIT_MAX) {
             base.poll(Duration::ZERO);
-            let fault = KafkaFault::of("init_transactions", &error);
+            let access = Access::new(Operation::Write, Resource::TransactionalId, &sink.transactional_id);
+            let fault = KafkaFault::of("init_transactions", &error).denying(access);
             if fault.recovery() != Some(Recovery::Retry) {
                 return Err(fault);
             }

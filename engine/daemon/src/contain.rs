@@ -11,6 +11,7 @@ use crate::jws::Signer;
 use crate::roles::{Topics, wall_clock};
 use anyhow::Context;
 use filter::Filter;
+use portcullis_connectors::kafka::access::{User, transactional_id};
 use portcullis_connectors::kafka::{Reader, Settings, Sink, SinkSettings, Start, TopicPartition, connect_check};
 use portcullis_core::containment::{ContainmentAnswer, ContainmentDecision};
 use portcullis_core::gate::state::tenant_key;
@@ -109,7 +110,7 @@ impl Desk {
         lasts: Option<Span>,
     ) -> anyhow::Result<CameOfIt> {
         let ends = self.ends()?;
-        let mut sink = Sink::open(&self.kafka, SinkSettings::new(format!("{}-answer-{}", self.prefix, unique()?)))?;
+        let mut sink = Sink::open(&self.kafka, SinkSettings::new(transactional_id(&self.prefix, User::Contain, &unique()?)))?;
         let mut wanted = BTreeSet::new();
         sink.begin()?;
         for (tenant, ids) in of {

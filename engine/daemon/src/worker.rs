@@ -13,7 +13,7 @@ use crate::telemetry;
 use anyhow::Context;
 use portcullis_connectors::failpoint::{self, Point};
 use portcullis_connectors::kafka::{
-    Batch, CommitFault, KafkaFault, Orphans, Recovery, Settings, Sink, SinkSettings, Source, SourceSettings, TopicPartition,
+    Batch, CommitFault, KafkaFault, Orphans, PartitionFault, Recovery, Settings, Sink, SinkSettings, Source, SourceSettings, TopicPartition,
 };
 use portcullis_state::StateFault;
 use std::ops::Range;
@@ -290,6 +290,9 @@ fn drive<R: Role>(sink: &mut Sink, source: &mut Source, pace: Pace, role: &mut R
             tracing::info!(partitions = names(&received.assigned), "partitions assigned");
             role.assign(source, &received.assigned)?;
         }
+        if let Some(denied) = received.faults.iter().find_map(PartitionFault::denied) {
+            return Err(denied.into());
+        }
         if let Some(fault) = received.faults.first() {
             anyhow::bail!("{}: {} ({:?})", fault.at, fault.reason, fault.kind);
         }
@@ -351,6 +354,10 @@ fn publish(sink: &mut Sink, source: &Source, outbox: &Outbox, next: &[(TopicPart
             tracing::warn!(reason, "the group has moved on before the commit: nothing was written");
             sink.abort()?;
             Ok(Published::Lost)
+        }
+        Err(CommitFault::NotCommitted { reason: denied @ KafkaFault::NotAuthorized { .. } }) => {
+            sink.abort()?;
+            Err(denied.into())
         }
         Err(CommitFault::NotCommitted { reason }) => {
             tracing::warn!(%reason, "not committed: the batch is done again");

@@ -106,6 +106,11 @@ portcullis.yaml of all roles. What is secret is named by the path of its file; `
 {{- fail (printf "kafka.secretProperties: %s is in kafka.properties too; remove one of them" $name) }}
 {{- end }}
 {{- end }}
+{{- range $role, $secret := $v.kafka.roleSecrets }}
+{{- if and $secret (not $v.kafka.existingSecret) }}
+{{- fail (printf "kafka.roleSecrets.%s takes the place of kafka.existingSecret, which is empty; set both" $role) }}
+{{- end }}
+{{- end }}
 {{- if and $v.topics.existingSecret (not $v.kafka.existingSecret) }}
 {{- fail "topics.existingSecret takes the place of kafka.existingSecret, which is empty; set both" }}
 {{- end }}

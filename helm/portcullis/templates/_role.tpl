@@ -133,7 +133,7 @@ spec:
             - { name: signing-key, mountPath: /etc/portcullis/signing-key, readOnly: true }
             {{- end }}
       volumes:
-        {{- include "portcullis.volumes" (dict "root" $root "config" (include "portcullis.fullname" $root)) | nindent 8 }}
+        {{- include "portcullis.volumes" (dict "root" $root "config" (include "portcullis.fullname" $root) "kafkaSecret" (get $root.Values.kafka.roleSecrets $role)) | nindent 8 }}
         {{- if eq $role "gate" }}
         - name: signing-key
           secret: { secretName: {{ include "portcullis.signingKey" $root }}, defaultMode: 0440 }

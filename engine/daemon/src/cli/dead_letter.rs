@@ -7,6 +7,7 @@ use crate::roles::dead_letter::ERRORS;
 use crate::roles::{Topics, wall_clock};
 use crate::say::{harmless, say};
 use anyhow::Context;
+use portcullis_connectors::kafka::access::{User, transactional_id};
 use portcullis_connectors::kafka::{Reader, RecordRef, Sink, SinkSettings, connect_check};
 use portcullis_core::time::{Span, Time};
 use std::collections::{BTreeMap, BTreeSet};
@@ -183,7 +184,7 @@ fn replay(args: &Args, only: &[At]) -> Result<(), Failure> {
     letters.retain(|l| only.is_empty() || only.contains(&l.at));
     let wanted = letters.len();
     letters.retain(|l| !done.contains(&l.at));
-    let mut sink = Sink::open(&desk.kafka, SinkSettings::new(format!("{}-replay", desk.prefix)))?;
+    let mut sink = Sink::open(&desk.kafka, SinkSettings::new(transactional_id(&desk.prefix, User::DeadLetter, "")))?;
     sink.begin()?;
     for letter in &letters {
         let (replay_of, attempt) = (format!("{}/{}", letter.at.0, letter.at.1), attempt_after(letter));

@@ -8,6 +8,7 @@ use crate::jws::Signer;
 use crate::roles::{Topics, wall_clock};
 use crate::say::{say, say_on};
 use anyhow::Context;
+use portcullis_connectors::kafka::access::{User, transactional_id};
 use portcullis_connectors::kafka::{Reader, Settings, Sink, SinkSettings, Start, TopicPartition, connect_check};
 use portcullis_core::policy::effective::effective_at;
 use portcullis_core::policy::yaml::Fault;
@@ -164,7 +165,7 @@ fn apply_once(
     let record = PolicyRecord { signatures: signatures(file)?, ..policy_record(policy, text.to_owned(), author, wall_clock()) };
     may_follow(force.policy(), &record).map_err(|why| Failure::Configuration(vec![format!("{}: {why}", file.display())]))?;
     let record = Control::Policy(record);
-    let mut sink = Sink::open(kafka, SinkSettings::new(format!("{}-policy", config.topics.prefix)))?;
+    let mut sink = Sink::open(kafka, SinkSettings::new(transactional_id(&config.topics.prefix, User::PolicyApply, "")))?;
     let mut value = Vec::new();
     encode_control(&record, &mut value);
     sink.begin()?;

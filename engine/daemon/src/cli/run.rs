@@ -21,7 +21,8 @@ use crate::worker::{self, LeavesTheGroup, Pace, Role};
 use anyhow::Context;
 use portcullis_connectors::enrich::{Enricher, GeoSettings};
 use portcullis_connectors::formats::{Format, Input};
-use portcullis_connectors::kafka::{Settings, SinkSettings, SourceSettings, connect_check, topics};
+use portcullis_connectors::kafka::access::{User, group, transactional_id};
+use portcullis_connectors::kafka::{Settings, SinkSettings, SourceSettings, connect_check, denied, topics};
 use portcullis_schemas::Encoding;
 use portcullis_state::{Shared, StateOptions};
 use std::io::ErrorKind;
@@ -55,6 +56,16 @@ enum RoleName {
 impl RoleName {
     fn includes(self, role: RoleName) -> bool {
         self == role || self == RoleName::All
+    }
+
+    /// As whom it comes to the brokers.
+    fn user(self) -> User {
+        match self {
+            RoleName::Ingest => User::Ingest,
+            RoleName::Score => User::Score,
+            RoleName::Gate => User::Gate,
+            RoleName::All => User::All,
+        }
     }
 }
 
@@ -95,7 +106,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         }
     };
     let kafka = kafka_of(&config);
-    let cluster = check_topics(&config, &kafka)?;
+    let cluster = check_topics(&config, &kafka, args.role.user())?;
     if args.role == RoleName::All
         && let Some(file) = &config.policy.file
     {
@@ -180,12 +191,18 @@ fn checkpointer_of(config: &Config) -> anyhow::Result<Option<Arc<Checkpointer>>>
     Ok(Some(Arc::new(checkpointer)))
 }
 
-/// Says within seconds what is missing on the broker and which command mends it. Returns the cluster's id.
-fn check_topics(config: &Config, kafka: &Settings) -> Result<String, Failure> {
-    let plan = plan_of(config);
+/// Says within seconds what is missing on the broker, or is not allowed to this role, and which command mends it. Returns the cluster's id.
+fn check_topics(config: &Config, kafka: &Settings, role: User) -> Result<String, Failure> {
+    let plan: Vec<topics::Topic> = plan_of(config).into_iter().filter(|topic| !topic.operations(role).is_empty()).collect();
+    connect_check(kafka, &[], CONNECT_MAX)?;
+    let denied = denied(kafka, role, &plan)?;
+    if !denied.is_empty() {
+        let mend = "; `portcullis topics plan --acls` prints the command that grants it";
+        return Err(Failure::Configuration(denied.iter().map(|access| format!("{access} is denied to this principal{mend}")).collect()));
+    }
     let names: Vec<&str> = plan.iter().map(|t| t.name.as_str()).collect();
     let cluster = connect_check(kafka, &names, CONNECT_MAX)?;
-    let existing = topics::existing(kafka, &names)?;
+    let existing = topics::existing(kafka, &plan)?;
     let wrong: Vec<String> = topics::check(&plan, &existing, &kafka.bootstrap_servers)
         .into_iter()
         .filter(topics::Difference::is_fault)
@@ -219,15 +236,15 @@ impl Service<'_> {
         std::thread::scope(|scope| {
             let mut threads = Vec::new();
             if role.includes(RoleName::Ingest) {
-                threads.push(scope.spawn(|| self.keep_running("ingest", 0, stop, |s| s.ingest())));
+                threads.push(scope.spawn(|| self.keep_running(User::Ingest, 0, stop, |s| s.ingest())));
             }
             if role.includes(RoleName::Score) {
                 for number in 0..self.config.score.workers {
-                    threads.push(scope.spawn(move || self.keep_running("score", number, stop, |s| s.score(number))));
+                    threads.push(scope.spawn(move || self.keep_running(User::Score, number, stop, |s| s.score(number))));
                 }
             }
             if role.includes(RoleName::Gate) {
-                threads.push(scope.spawn(|| self.keep_running("gate", 0, stop, |s| s.gate())));
+                threads.push(scope.spawn(|| self.keep_running(User::Gate, 0, stop, |s| s.gate())));
             }
             for thread in threads {
                 match thread.join() {
@@ -248,12 +265,12 @@ impl Service<'_> {
     /// Runs a worker, and again after a failure that a restart may mend.
     fn keep_running<R: Role>(
         &self,
-        role: &'static str,
+        user: User,
         number: u32,
         stop: &AtomicBool,
         make: impl Fn(&Self) -> anyhow::Result<(SourceSettings, R)>,
     ) -> anyhow::Result<()> {
-        let name = format!("{}-{role}-{}-{number}", self.config.topics.prefix, self.instance);
+        let name = transactional_id(&self.config.topics.prefix, user, &format!("{}-{number}", self.instance));
         loop {
             let done = make(self).and_then(|(mut source, worker)| {
                 source.instance = Some(name.clone());
@@ -266,7 +283,7 @@ impl Service<'_> {
                 return Err(error.context(name));
             }
             tracing::warn!(worker = name, "started anew after: {error:#}");
-            telemetry::restarted(role);
+            telemetry::restarted(user.name());
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
@@ -284,8 +301,8 @@ impl Service<'_> {
         Pace { at_most: Duration::from_millis(transaction.at_most_ms.unsigned_abs()), records_max: transaction.records as usize }
     }
 
-    fn group(&self, role: &str) -> String {
-        if role == "score" { self.config.score.group.clone() } else { format!("{}-{role}", self.config.topics.prefix) }
+    fn group(&self, role: User) -> String {
+        if role == User::Score { self.config.score.group.clone() } else { group(&self.config.topics.prefix, role) }
     }
 
     fn topics(&self) -> Topics {
@@ -296,7 +313,7 @@ impl Service<'_> {
         encoding_of(self.config)
     }
 
-    fn source(&self, role: &str, topics: &[&str]) -> SourceSettings {
+    fn source(&self, role: User, topics: &[&str]) -> SourceSettings {
         SourceSettings::new(self.group(role), "", topics)
     }
 
@@ -305,7 +322,7 @@ impl Service<'_> {
         let topics = self.topics();
         let mut names: Vec<&str> = inputs.iter().map(|i| i.input.name.as_str()).collect();
         names.push(&topics.retry);
-        let source = self.source("ingest", &names);
+        let source = self.source(User::Ingest, &names);
         let geo = GeoSettings {
             city: self.config.ingest.geoip.city.clone(),
             asn: self.config.ingest.geoip.asn.clone(),
@@ -327,14 +344,14 @@ impl Service<'_> {
 
     fn score(&self, worker: u32) -> anyhow::Result<(SourceSettings, Score)> {
         let topics = self.topics();
-        let source = self.source("score", &[&topics.events]);
+        let source = self.source(User::Score, &[&topics.events]);
         let place = self.place("score", worker, self.config.topics.partitions as i32);
         Ok((source, Score::new(&self.kafka, place, topics, self.encoding())))
     }
 
     fn gate(&self) -> anyhow::Result<(SourceSettings, Gate)> {
         let topics = self.topics();
-        let source = self.source("gate", &[&topics.proposals]);
+        let source = self.source(User::Gate, &[&topics.proposals]);
         let partitions = plan_of(self.config).iter().find(|t| *t.name == *topics.proposals).map_or(1, |t| t.partitions);
         let signer = self.signer.clone().context("the gate has no signing key")?;
         let every = Duration::from_millis(self.config.gate.sign_ends_every_ms.unsigned_abs());

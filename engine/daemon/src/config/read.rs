@@ -100,6 +100,12 @@ fn kafka(map: &Map<'_>) -> Option<Kafka> {
     if let Some(at) = kafka.get("properties").and_then(|at| at.map()) {
         for (name, at) in at.entries() {
             if let Some(value) = property(name, &at).and_then(|()| at.scalar()) {
+                if name.starts_with("sasl.mechanism") && value.eq_ignore_ascii_case("OAUTHBEARER") {
+                    at.fault_with(
+                        "OAUTHBEARER is not in this build: its librdkafka has no libcurl to fetch tokens with",
+                        "use SCRAM-SHA-512 or PLAIN over SASL_SSL, or a certificate over SSL",
+                    );
+                }
                 properties.insert(name.to_owned(), Secret::new(value));
             }
         }

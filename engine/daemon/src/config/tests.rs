@@ -162,6 +162,11 @@ fn what_is_wrong_is_said() {
             "c.yaml:1:56 kafka.properties.Sasl: is not the name of a librdkafka property, they look like `sasl.password`",
         ),
         (
+            "kafka: { bootstrap_servers: 'a:1', properties: { sasl.mechanisms: OAUTHBEARER } }",
+            "c.yaml:1:67 kafka.properties.sasl.mechanisms: OAUTHBEARER is not in this build: its librdkafka has no libcurl to fetch tokens with, \
+             use SCRAM-SHA-512 or PLAIN over SASL_SSL, or a certificate over SSL",
+        ),
+        (
             "kafka: { bootstrap_servers: 'a:1', properties_file: { sasl.password: /nowhere/p } }",
             "c.yaml:1:70 kafka.properties_file.sasl.password: /nowhere/p cannot be read: No such file or directory (os error 2)",
         ),
