@@ -366,7 +366,7 @@ mod tests {
             "portcullis_ingested_total{input=\"okta-log\",became=\"ignored\"} 2",
             "portcullis_decisions_total{action=\"step_up\",end=\"sent\"} 1",
             "portcullis_labels_total{signal=\"new_device\",label=\"false_positive\"} 1",
-            "# HELP portcullis_verdicts_total Verdicts that SCORE wrote",
+            "# HELP portcullis_decisions_total What became of proposals at the gate",
         ] {
             assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
         }
