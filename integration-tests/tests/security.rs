@@ -153,7 +153,7 @@ fn every_role_and_command_lives_on_the_access_that_is_printed_for_it() {
     let contain = house.service.shown("contain.yaml");
     let pause = ["contain", "pause", "--key", &key, "--reason", "a test", "--tenant", "acme", "--config", &contain];
     let (_, said) = house.service.try_cli_in(&pause, &[]);
-    assert!(said.contains("names no key"), "the gate has read it, and believes no stranger: {said}");
+    assert!(said.contains("names no approvers"), "the gate has read it, and believes no stranger: {said}");
     assert!(house.says("dead-letter", &["dead-letter", "list"]).contains("2 dead letters"));
     assert!(
         house
