@@ -34,6 +34,10 @@ torture: bootstrap
 	@mkdir -p "$(dir $(TORTURE_LOG))"
 	@"$(CARGO_TARGET_DIR)/release/judge" --from $(SEED) --seeds $(SEEDS) --lanes $(LANES) --log "$(TORTURE_LOG)"
 
+# Licences, sources and advisories of what is depended on. CI runs it, too.
+deny: bootstrap
+	@.ci/deny
+
 build: bootstrap
 	cargo build --release --locked --workspace --bin portcullis
 	@echo "built $(PORTCULLIS)"
