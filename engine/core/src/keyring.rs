@@ -106,18 +106,8 @@ impl Keyring {
         }
     }
 
-    /// `by_issuer`: the event is of whoever issued it, and not of a system where it was used.
-    fn hold(&mut self, new: Held, by_issuer: bool) {
-        if let Some(known) = self.held.iter_mut().find(|h| (h.sort, &h.id) == (new.sort, &new.id)) {
-            known.last = known.last.max(new.last);
-            if new.session != 0 {
-                known.session = new.session;
-            }
-            if by_issuer {
-                known.provider = new.provider;
-            }
-            return;
-        }
+    /// Takes in what was not held before.
+    fn hold(&mut self, new: Held) {
         // What takes another's place, or is of another sort than was believed.
         self.held.retain(|h| h.id != new.id && (new.place == 0 || (h.sort, h.place) != (new.sort, new.place)));
         let of_sort = self.held.iter().filter(|h| h.sort == new.sort);
@@ -129,9 +119,9 @@ impl Keyring {
         self.held.push(new);
     }
 
-    fn used(&mut self, new: Use) {
-        if let Some(known) = self.uses.iter_mut().find(|u| (u.key, u.is_workload, &u.id) == (new.key, new.is_workload, &new.id)) {
-            known.last = known.last.max(new.last);
+    fn used(&mut self, key: u64, is_workload: bool, id: &str, hour: u32) {
+        if let Some(known) = self.uses.iter_mut().find(|u| (u.key, u.is_workload, u.id.as_str()) == (key, is_workload, id)) {
+            known.last = known.last.max(hour);
             return;
         }
         if self.uses.len() >= USES_MAX
@@ -142,7 +132,7 @@ impl Keyring {
         {
             self.uses.swap_remove(least);
         }
-        self.uses.push(new);
+        self.uses.push(Use { key, is_workload, id: id.to_owned(), first: hour, last: hour });
     }
 
     fn drop_one(&mut self, id: &str) {
@@ -294,9 +284,7 @@ fn learn_use(ring: &mut Option<Box<Keyring>>, event: &Event<'_>, class: Class, n
         let workload = event.source.as_ref().and_then(|s| s.workload.as_deref());
         let address = event.ip().and_then(source_id);
         if let Some(id) = workload.or(address.as_deref()).filter(|id| id.len() <= NAME_BYTES_MAX) {
-            let (key, hour) = (key.map_or(0, credential_of), hour(now));
-            let seen = Use { key, is_workload: workload.is_some(), id: id.to_owned(), first: hour, last: hour };
-            ring.get_or_insert_default().used(seen);
+            ring.get_or_insert_default().used(key.map_or(0, credential_of), workload.is_some(), id, hour(now));
         }
     }
 }
@@ -309,18 +297,24 @@ fn hold_in(ring: &mut Option<Box<Keyring>>, sort: Sort, id: &str, event: &Event<
     if id.is_empty() || id.len() > NAME_BYTES_MAX {
         return;
     }
+    let ring = ring.get_or_insert_default();
     let hour = hour(now);
-    let new = Held {
-        sort,
-        id: id.to_owned(),
-        provider: provider_of(event).filter(|p| p.len() <= NAME_BYTES_MAX),
-        // A key outlives the sessions that it opens.
-        session: if sort == Sort::Key { 0 } else { session },
-        place,
-        first: hour,
-        last: hour,
-    };
-    ring.get_or_insert_default().hold(new, event.kind != EventType::ApiRequest);
+    let provider = || provider_of(event).filter(|p| p.len() <= NAME_BYTES_MAX);
+    // A key outlives the sessions that it opens.
+    let session = if sort == Sort::Key { 0 } else { session };
+    // The common event names what is held already, and nothing is copied for it.
+    if let Some(known) = ring.held.iter_mut().find(|h| h.sort == sort && h.id == id) {
+        known.last = known.last.max(hour);
+        if session != 0 {
+            known.session = session;
+        }
+        // Of whoever issued it, and not of a system where it was used.
+        if event.kind != EventType::ApiRequest {
+            known.provider = provider();
+        }
+        return;
+    }
+    ring.hold(Held { sort, id: id.to_owned(), provider: provider(), session, place, first: hour, last: hour });
 }
 
 /// What was taken away because of a request is not taken away again.
