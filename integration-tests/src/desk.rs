@@ -3,27 +3,9 @@
 use crate::kafka::{shared, unique};
 use crate::service::Service;
 use serde_json::Value;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(120);
-
-pub fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
-}
-
-/// Pushes denied until one is approved, of this very minute.
-pub fn push_fatigue(who: &str) -> Vec<String> {
-    let line = |i: i64, outcome: &str| {
-        let time = now_ms() - 20_000 + i * 1_000;
-        format!(
-            r#"{{"id":"{who}-{i}","time":{time},"type":"auth.mfa",{outcome},"tenant":"acme","identity":{{"id":"{who}","class":"workforce"}},"session":{{"id":"s-{who}"}},"source":{{"ip":"192.0.2.9"}}}}"#
-        )
-    };
-    let denied = r#""outcome":"failure","auth":{"method":"push","failure":"mfa_denied"}"#;
-    let mut lines: Vec<String> = (0..6).map(|i| line(i, denied)).collect();
-    lines.push(line(6, r#""outcome":"success","auth":{"method":"push"}"#));
-    lines
-}
 
 pub struct Desk {
     pub service: Service,

@@ -1,5 +1,6 @@
 //! The harness of the integration tests: real servers, fetched and started on loopback, and stopped whatever happens to the test.
 
+pub mod attack;
 pub mod desk;
 pub mod geoip;
 pub mod http;

@@ -1,7 +1,8 @@
 //! Containment over HTTP on a real Kafka: what waits is seen and answered by people with tokens, as by the command line; the gate signs with
 //! RSA; a responder signs what it reports, by an input that is trusted with nothing; one report tells all of it.
 
-use portcullis_integration_tests::desk::{Desk, push_fatigue};
+use portcullis_integration_tests::attack::push_fatigue;
+use portcullis_integration_tests::desk::Desk;
 use portcullis_integration_tests::kafka::shared;
 use portcullis_integration_tests::python::python;
 use portcullis_integration_tests::responder::Responder;
@@ -66,8 +67,8 @@ fn people_answer_over_http_and_a_responder_signs_what_it_reports() {
     });
     answers(&desk, false);
     desk.service.start();
-    desk.feed(&push_fatigue("tired"));
-    desk.feed(&push_fatigue("weary"));
+    desk.feed(&push_fatigue("tired", Some("acme")));
+    desk.feed(&push_fatigue("weary", Some("acme")));
     desk.wait("two questions", |desk| (desk.waiting().len() == 2).then_some(()));
 
     // Nobody without a token, and nothing but looking until it is switched on.
@@ -177,7 +178,7 @@ fn the_responder_in_python_verifies_acts_and_signs() {
     let mut desk = Desk::open("python", "format: native, tenant: from_record");
     let kid = desk.name_responder("soar");
     desk.service.start();
-    desk.feed(&push_fatigue("tired"));
+    desk.feed(&push_fatigue("tired", Some("acme")));
     let request =
         desk.wait("the request", |desk| desk.published("containment-request").into_iter().find(|r| r["action"] == "terminate_session"));
     let jwks = desk.service.shown("jwks.json");

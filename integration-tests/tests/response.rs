@@ -1,6 +1,7 @@
 //! Response end to end on a real Kafka: what waits is listed, answered, sent, reported and audited, with the gate killed in between.
 
-use portcullis_integration_tests::desk::{Desk, push_fatigue};
+use portcullis_integration_tests::attack::push_fatigue;
+use portcullis_integration_tests::desk::Desk;
 use portcullis_integration_tests::kafka::shared;
 use portcullis_integration_tests::responder::Responder;
 use serde_json::Value;
@@ -15,8 +16,8 @@ fn what_waits_is_answered_sent_reported_and_audited() {
     let mut desk = Desk::open("response", "format: native, tenant: from_record, trust: control");
     desk.change("policy.yaml", |policy| policy.replace("required_for: []", "required_for: [terminate_session]"));
     desk.service.start();
-    desk.feed(&push_fatigue("tired"));
-    desk.feed(&push_fatigue("weary"));
+    desk.feed(&push_fatigue("tired", Some("acme")));
+    desk.feed(&push_fatigue("weary", Some("acme")));
     let waiting = desk.wait("two questions", |desk| Some(desk.waiting()).filter(|w| w.len() >= 2));
     assert_eq!(waiting.len(), 2, "{waiting:#?}");
     let of = |who: &str| id_of(waiting.iter().find(|w| w["subject"]["id"] == who).unwrap());
@@ -46,7 +47,7 @@ fn what_waits_is_answered_sent_reported_and_audited() {
     assert!(!is_fine && said.contains("names no key"), "{said}");
     let (is_fine, said) = desk.says("anna", &["pause", "--lasts", "1h"]);
     assert!(is_fine && said.contains("nothing is sent until"), "{said}");
-    desk.feed(&push_fatigue("dozy"));
+    desk.feed(&push_fatigue("dozy", Some("acme")));
     desk.wait("what the pause holds", |desk| desk.waiting().into_iter().find(|w| w["end"] == "held_breaker"));
     let (is_fine, said) = desk.says("ben", &["resume", "--tenant", "acme"]);
     assert!(is_fine, "{said}");

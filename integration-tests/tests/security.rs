@@ -1,13 +1,14 @@
 //! The service on a broker that is closed to everybody: TLS, passwords and certificates, and no access but what `topics plan --acls` prints.
 
 use portcullis_connectors::kafka::Settings;
+use portcullis_integration_tests::attack::push_fatigue;
 use portcullis_integration_tests::kafka::{Broker, Options, signal, unique};
 use portcullis_integration_tests::security::{Proof, Security};
 use portcullis_integration_tests::service::{Service, binary};
 use std::fs::File;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const USERS: [&str; 10] =
@@ -66,16 +67,7 @@ impl House {
     }
 
     fn feed(&self, who: &str) {
-        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
-        let line = |i: i64, outcome: &str| {
-            let time = now_ms - 60_000 + i * 1_000;
-            format!(
-                r#"{{"id":"{who}-{i}","time":{time},"type":"auth.mfa",{outcome},"identity":{{"id":"{who}","class":"workforce"}},"session":{{"id":"s-{who}"}},"source":{{"ip":"192.0.2.9"}}}}"#
-            )
-        };
-        let denied = r#""outcome":"failure","auth":{"method":"push","failure":"mfa_denied"}"#;
-        let mut lines: Vec<String> = (0..6).map(|i| line(i, denied)).collect();
-        lines.push(line(6, r#""outcome":"success","auth":{"method":"push"}"#));
+        let mut lines = push_fatigue(who, None);
         lines.push("no event".to_owned());
         self.service.feed(&lines.iter().map(String::as_bytes).collect::<Vec<_>>());
     }

@@ -1,13 +1,14 @@
 //! A log shipper that people use: rsyslog reads a log file into Kafka, Portcullis reads the topic, kcat reads the verdict. Configuration and
 //! command are those of `docs/shipping.md`.
 
+use portcullis_integration_tests::attack::push_fatigue;
 use portcullis_integration_tests::kafka::{shared, signal, unique};
 use portcullis_integration_tests::service::Service;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 const PAGE: &str = include_str!("../../docs/shipping.md");
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,20 +50,6 @@ impl Drop for Rsyslog {
     }
 }
 
-fn lines(who: &str) -> Vec<String> {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
-    let line = |i: i64, outcome: &str| {
-        let time = now_ms - 60_000 + i * 1_000;
-        format!(
-            r#"{{"id":"{who}-{i}","time":{time},"type":"auth.mfa",{outcome},"identity":{{"id":"{who}","class":"workforce"}},"session":{{"id":"s-{who}"}},"source":{{"ip":"192.0.2.9"}}}}"#
-        )
-    };
-    let denied = r#""outcome":"failure","auth":{"method":"push","failure":"mfa_denied"}"#;
-    let mut lines: Vec<String> = (0..6).map(|i| line(i, denied)).collect();
-    lines.push(line(6, r#""outcome":"success","auth":{"method":"push"}"#));
-    lines
-}
-
 #[test]
 fn rsyslog_ships_a_log_file_and_kcat_reads_the_verdict() {
     if let Some(what) = missing() {
@@ -86,7 +73,7 @@ fn rsyslog_ships_a_log_file_and_kcat_reads_the_verdict() {
     };
 
     service.start();
-    let (first, second) = (lines("tired"), lines("weary"));
+    let (first, second) = (push_fatigue("tired", None), push_fatigue("weary", None));
     append(&first[..3]);
     let rsyslog = Rsyslog::start(&service.shown("rsyslog.conf"));
     append(&first[3..]);

@@ -3,6 +3,7 @@
 use crate::executor::Executor;
 use portcullis_connectors::kafka::{Sink, SinkSettings};
 use portcullis_core::time::{DAY_MS, Time};
+use portcullis_integration_tests::attack::now_ms;
 use portcullis_integration_tests::geoip::{self, Block};
 use portcullis_integration_tests::kafka::{create_topic, shared, unique};
 use portcullis_integration_tests::keycloak::Keycloak;
@@ -11,7 +12,7 @@ use portcullis_integration_tests::responder::Responder;
 use portcullis_integration_tests::service::Service;
 use serde_json::Value;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Zurich and Singapore; there is no place for other addresses.
@@ -193,10 +194,6 @@ fn dated(line: &Value, at: Time, n: i64) -> String {
     dated["timestamp"] = at.to_string().into();
     dated["message"] = message(line).split(", ").map(field).collect::<Vec<_>>().join(", ").into();
     dated.to_string()
-}
-
-pub fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
 fn wait<T>(what: &str, mut found: impl FnMut() -> Result<T, String>) -> T {

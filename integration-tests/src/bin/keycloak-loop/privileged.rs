@@ -1,7 +1,8 @@
 //! A privileged session as a PAM logs it, begun without a checkout.
 
-use crate::lab::{Lab, now_ms};
+use crate::lab::Lab;
 use portcullis_core::time::DAY_MS;
+use portcullis_integration_tests::attack::now_ms;
 use portcullis_integration_tests::keycloak::text;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

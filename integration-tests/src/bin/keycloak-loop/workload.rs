@@ -1,7 +1,8 @@
 //! The secret of a workload, used from elsewhere.
 
-use crate::lab::{Lab, now_ms};
+use crate::lab::Lab;
 use portcullis_core::time::DAY_MS;
+use portcullis_integration_tests::attack::now_ms;
 use portcullis_integration_tests::keycloak::text;
 use portcullis_integration_tests::openbao::ROOT;
 use serde_json::json;
