@@ -8,7 +8,7 @@
 //! | events log | Avro: `event`, `control` | [`decode_event_record`], [`encode_event`] |
 //! | proposals log | Avro: `proposal`, `event`, `control` | [`decode_gate_record`], [`encode_gate_record`] |
 //! | journal | Avro: `journal` | [`decode_journal_record`], [`encode_journal_record`] |
-//! | verdicts topic and files | JSON or Avro: `verdict`, `containment_request`, `containment_decision`, `containment_answer`, `security_event` | [`encode_output`] |
+//! | verdicts topic and files | JSON or Avro: `verdict`, `containment_request`, `containment_decision`, `containment_answer`, `security_event`, `lifecycle_finding` | [`encode_output`] |
 //!
 //! Whatever format an event came in, it passes [`admit`] before it is written to the events log; what is read from that log is trusted to
 //! have done so, but never to be well-formed: a decoder returns an error for any bytes, and reserves memory only for what is there.
@@ -69,7 +69,8 @@ pub mod validate;
 pub use error::DecodeError;
 pub use log::*;
 pub use output::{
-    Encoding, decode_answer, decode_decision, decode_fact, decode_proposal, decode_request, decode_verdict, encode_output, output_type,
+    Encoding, decode_answer, decode_decision, decode_fact, decode_finding, decode_proposal, decode_request, decode_verdict, encode_output,
+    output_type,
 };
 pub use validate::{Fault, admit, validate};
 

@@ -1,8 +1,9 @@
-//! What leaves the engine: verdicts, containment requests, decisions and what became of answers, as JSON or Avro. The same noun gives the same bytes, always.
+//! What leaves the engine: verdicts, lifecycle findings, containment requests, decisions and what became of answers, as JSON or Avro. The same noun gives the same bytes, always.
 
 use crate::avro::{self, Record};
 use crate::error::DecodeError;
 use portcullis_core::containment::{ContainmentAnswer, ContainmentDecision, ContainmentRequest, Proposal, SecurityEvent};
+use portcullis_core::lifecycle::LifecycleFinding;
 use portcullis_core::record::Output;
 use portcullis_core::verdict::Verdict;
 use serde::Serialize;
@@ -26,6 +27,7 @@ pub const fn output_type(output: &Output) -> &'static str {
         Output::Decision(_) => "containment-decision",
         Output::Answer(_) => "containment-answer",
         Output::Fact(_) => "security-event",
+        Output::Finding(_) => "lifecycle-finding",
         Output::Proposal(_) => "proposal",
         Output::ToGate(_) => "control",
     }
@@ -40,6 +42,7 @@ pub fn encode_output(output: &Output, encoding: Encoding, out: &mut Vec<u8>) {
         (Output::Request(request), Encoding::Avro) => avro::encode(Record::ContainmentRequest, request, out),
         (Output::Decision(decision), Encoding::Avro) => avro::encode(Record::ContainmentDecision, decision, out),
         (Output::Fact(fact), Encoding::Avro) => avro::encode(Record::SecurityEvent, fact, out),
+        (Output::Finding(finding), Encoding::Avro) => avro::encode(Record::LifecycleFinding, finding, out),
         (Output::Answer(answer), Encoding::Avro) => avro::encode(Record::ContainmentAnswer, answer, out),
         (Output::Proposal(proposal), Encoding::Avro) => avro::encode(Record::Proposal, proposal, out),
         (Output::ToGate(control), Encoding::Avro) => avro::encode(Record::Control, control, out),
@@ -47,6 +50,7 @@ pub fn encode_output(output: &Output, encoding: Encoding, out: &mut Vec<u8>) {
         (Output::Request(request), Encoding::Json) => write_json(request, out),
         (Output::Decision(decision), Encoding::Json) => write_json(decision, out),
         (Output::Fact(fact), Encoding::Json) => write_json(fact, out),
+        (Output::Finding(finding), Encoding::Json) => write_json(finding, out),
         (Output::Answer(answer), Encoding::Json) => write_json(answer, out),
         (Output::Proposal(proposal), Encoding::Json) => write_json(proposal, out),
         (Output::ToGate(control), Encoding::Json) => write_json(control, out),
@@ -102,6 +106,14 @@ pub fn decode_answer(bytes: &[u8], encoding: Encoding) -> Result<ContainmentAnsw
 /// For anything but one whole record in that encoding.
 pub fn decode_fact(bytes: &[u8], encoding: Encoding) -> Result<SecurityEvent, DecodeError> {
     read(Record::SecurityEvent, bytes, encoding)
+}
+
+/// Reads a lifecycle finding.
+///
+/// # Errors
+/// For anything but one whole record in that encoding.
+pub fn decode_finding(bytes: &[u8], encoding: Encoding) -> Result<LifecycleFinding, DecodeError> {
+    read(Record::LifecycleFinding, bytes, encoding)
 }
 
 /// Reads a proposal.

@@ -96,7 +96,7 @@ impl<'p> Engine<'p> {
                     records.push(GateRecord::Proposal(proposal));
                 }
                 Output::ToGate(control) => records.push(GateRecord::Control(control)),
-                Output::Request(_) | Output::Decision(_) | Output::Answer(_) | Output::Fact(_) => {}
+                Output::Finding(_) | Output::Request(_) | Output::Decision(_) | Output::Answer(_) | Output::Fact(_) => {}
             }
         }
         self.decide(&records, containments);

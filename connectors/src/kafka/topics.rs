@@ -146,7 +146,7 @@ pub fn plan(prefix: &str, partitions: i32, replication: i32, inputs: &[String]) 
         ),
         ours(names.reputation, "reputation of sources, stamped on events by INGEST", partitions, Keep::LatestPerKey, &[Ingest], &[Score]),
         ours(names.inventory, "inventory of identities, stamped on events by INGEST", partitions, Keep::LatestPerKey, &[Ingest], &[Ingest]),
-        ours(names.journal, "SCORE's audit chain and recovery authority", partitions, Keep::Days(400), &[Score, Audit], &[Score]),
+        ours(names.journal, "SCORE's audit chain and recovery authority", partitions, Keep::Days(400), &[Score, Gate, Audit], &[Score]),
         ours(names.gate_journal, "the gate's audit chain", gate, Keep::Days(400), &[Gate, Audit], &[Gate]),
         ours(names.dead_letter, "records that could not be read, raw", partitions, Keep::Days(30), &[DeadLetter], &[Ingest]),
         ours(

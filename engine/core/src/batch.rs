@@ -159,11 +159,11 @@ pub fn apply<S: Shelf<Value = Profile>>(
         let ground = Ground { policy, topic, position: entry.position, log_time };
         counts.count_spoken(policy, observation);
         let profile = shelf.value(*slot);
-        let before = profile.risk.due;
+        let before = profile.due();
         if let Some(labelled) = decide::decide(&ground, *subject, profile, event, observation, out) {
             counts.count_label(&labelled);
         }
-        let due = profile.risk.due;
+        let due = profile.due();
         if due != before {
             shelf.set_timer(*slot, due);
         }
@@ -186,7 +186,7 @@ fn fire_timers<S: Shelf<Value = Profile>>(
         let Some(subject) = SubjectRef::from_key(&key) else { continue };
         let profile = shelf.value(slot);
         decide::fire(&Ground { policy, topic, position, log_time: due }, subject, profile, out);
-        let again = profile.risk.due;
+        let again = profile.due();
         shelf.set_timer(slot, again);
     }
     Ok(())

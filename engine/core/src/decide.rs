@@ -8,6 +8,7 @@ use crate::falls::{Answers, Border, falls_below};
 use crate::feedback::{Feedback, Held, Labelled};
 use crate::id::id;
 use crate::keyring::Keyring;
+use crate::lifecycle::Lifecycle;
 use crate::observe::{self, Observation};
 use crate::policy::{Emit, Policy};
 use crate::profile::{Context, Emitted, Incident, PLANTED_MAX, Profile, Risk};
@@ -29,7 +30,7 @@ const AGAIN_MIN_MS: i64 = MINUTE_MS;
 pub const ENGINE: &str = concat!("portcullis ", env!("CARGO_PKG_VERSION"));
 
 /// Raised whenever any output byte can change; `tests/golden.rs` fails otherwise.
-pub const DECISION_VERSION: u32 = 7;
+pub const DECISION_VERSION: u32 = 8;
 
 /// Where a decision is made: the policy in force, the log and the place in it.
 #[derive(Clone, Copy)]
@@ -57,11 +58,13 @@ pub fn decide(
     }
     let risk = &mut profile.risk;
     take_facts(risk, subject.kind, event, seen);
+    risk.advance(seen.row.now, ground.log_time);
     if subject.kind == Kind::Identity {
         Keyring::learn(&mut profile.keyring, event, seen.row.class, seen.row.acted_upon, seen.row.now);
+        let ring = profile.keyring.as_deref();
+        Lifecycle::learn(&mut profile.lifecycle, ring, event, seen.row.acted_upon, risk.clock, ground.log_time);
     }
     let keyring = profile.keyring.as_deref();
-    risk.advance(seen.row.now, ground.log_time);
     if !(ground.policy.exceptions.is_empty() || seen.spoke.is_empty()) {
         exception::except(ground, subject, risk, event, seen);
     }
@@ -137,7 +140,13 @@ fn proposals_at_end(out: &[Output], verdict_id: &str) -> usize {
 /// Decides on a subject whose timer is due. `ground.log_time` is the due time.
 pub fn fire(ground: &Ground<'_>, subject: SubjectRef<'_>, profile: &mut Profile, out: &mut Vec<Output>) {
     let risk = &mut profile.risk;
-    risk.due = None;
+    if let Some(lifecycle) = profile.lifecycle.as_mut().filter(|l| l.due.is_some_and(|due| due <= ground.log_time)) {
+        let clock = risk.clock_at(ground.log_time);
+        lifecycle.look(ground, subject, risk, profile.keyring.as_deref(), clock, out);
+    }
+    if risk.due.take_if(|due| *due <= ground.log_time).is_none() {
+        return;
+    }
     let clock = risk.clock_at(ground.log_time);
     risk.advance(clock, ground.log_time);
     let policy = ground.policy;

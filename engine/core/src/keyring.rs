@@ -64,6 +64,15 @@ struct Held {
     /// Hours since 1970.
     first: u32,
     last: u32,
+    /// The same: when it was issued, or seen first where nobody says it.
+    made: u32,
+}
+
+/// A secret that lasts, and how old it is; to the hour.
+pub struct Key<'k> {
+    pub id: &'k str,
+    pub made: Time,
+    pub last: Time,
 }
 
 /// A place from which a machine used a credential.
@@ -82,6 +91,40 @@ struct Use {
 pub struct Keyring {
     held: Vec<Held>,
     uses: Vec<Use>,
+}
+
+/// As profiles of version 4 hold it: without when a thing was made.
+#[derive(Deserialize)]
+pub(crate) struct KeyringOf4 {
+    held: Vec<HeldOf4>,
+    uses: Vec<Use>,
+}
+
+#[derive(Deserialize)]
+struct HeldOf4 {
+    sort: Sort,
+    id: String,
+    provider: Option<String>,
+    session: u64,
+    place: u64,
+    first: u32,
+    last: u32,
+}
+
+impl From<KeyringOf4> for Keyring {
+    fn from(old: KeyringOf4) -> Keyring {
+        let held = old.held.into_iter().map(|h| Held {
+            sort: h.sort,
+            id: h.id,
+            provider: h.provider,
+            session: h.session,
+            place: h.place,
+            first: h.first,
+            last: h.last,
+            made: h.first,
+        });
+        Keyring { held: held.collect(), uses: old.uses }
+    }
 }
 
 impl Keyring {
@@ -174,6 +217,12 @@ impl Keyring {
         let named =
             |h: &Held| Target { kind: h.sort.name().to_owned(), id: h.id.clone(), provider: h.provider.clone(), ..Target::default() };
         list.into_iter().map(named).collect()
+    }
+
+    /// The secrets that last.
+    pub fn keys(&self) -> impl Iterator<Item = Key<'_>> {
+        let keys = self.held.iter().filter(|h| h.sort == Sort::Key);
+        keys.map(|h| Key { id: &h.id, made: time(h.made), last: time(h.last) })
     }
 
     /// Who can act on a session or credential: whoever named it so, or gave out the tokens of its session. The event that speaks may be of a
@@ -302,9 +351,11 @@ fn hold_in(ring: &mut Option<Box<Keyring>>, sort: Sort, id: &str, event: &Event<
     let provider = || provider_of(event).filter(|p| p.len() <= NAME_BYTES_MAX);
     // A key outlives the sessions that it opens.
     let session = if sort == Sort::Key { 0 } else { session };
+    let issued = || event.credential.as_ref().filter(|c| c.id.as_deref() == Some(id)).and_then(|c| c.issued_at).map(self::hour);
     // The common event names what is held already, and nothing is copied for it.
     if let Some(known) = ring.held.iter_mut().find(|h| h.sort == sort && h.id == id) {
         known.last = known.last.max(hour);
+        known.made = issued().unwrap_or(known.made);
         if session != 0 {
             known.session = session;
         }
@@ -314,7 +365,16 @@ fn hold_in(ring: &mut Option<Box<Keyring>>, sort: Sort, id: &str, event: &Event<
         }
         return;
     }
-    ring.hold(Held { sort, id: id.to_owned(), provider: provider(), session, place, first: hour, last: hour });
+    ring.hold(Held {
+        sort,
+        id: id.to_owned(),
+        provider: provider(),
+        session,
+        place,
+        first: hour,
+        last: hour,
+        made: issued().unwrap_or(hour),
+    });
 }
 
 /// What was taken away because of a request is not taken away again.

@@ -19,6 +19,7 @@ pub mod hash;
 pub mod heard;
 pub mod id;
 pub mod keyring;
+pub mod lifecycle;
 pub mod memory;
 pub mod named;
 pub mod observe;

@@ -8,6 +8,7 @@ pub mod yaml;
 use crate::containment::Action;
 use crate::event::{Class, EventType};
 use crate::exception::Exception;
+use crate::lifecycle::FindingKind;
 use crate::rule::Rules;
 use crate::signal::{self, PARAMS_MAX};
 use crate::signature::Signatory;
@@ -185,6 +186,8 @@ pub struct Playbook {
     pub medium: Vec<Step>,
     pub high: Vec<Step>,
     pub critical: Vec<Step>,
+    /// For lifecycle findings: who is told.
+    pub finding: Vec<Step>,
 }
 
 impl Playbook {
@@ -209,6 +212,8 @@ pub struct Match {
     pub privileged: Option<bool>,
     pub criticality_at_least: Option<u8>,
     pub dependents: BTreeSet<Dependents>,
+    /// For lifecycle findings of these kinds instead of verdicts.
+    pub finding: Option<BTreeSet<FindingKind>>,
 }
 
 /// What is known of who depends on an identity.

@@ -7,7 +7,8 @@ use crate::falls::Answers;
 use crate::feedback::Feedback;
 use crate::hash::{Of, hash_parts};
 use crate::heard::Heard;
-use crate::keyring::Keyring;
+use crate::keyring::{Keyring, KeyringOf4};
+use crate::lifecycle::Lifecycle;
 use crate::memory::Memory;
 use crate::subject::Kind;
 use crate::time::{DAY_MS, Time};
@@ -17,7 +18,8 @@ use serde::{Deserialize, Serialize};
 /// Stands before every value. Raised with every change of their layout, together with `decide::DECISION_VERSION` (the journal's digest of
 /// the state is over these bytes); a newer one is refused.
 /// 2: the memory of the whole catalogue of signals. 3: `Risk::feedback`, which stands last. 4: `keyring`, which stands behind the rest.
-pub const STATE_VERSION: u32 = 4;
+/// 5: when a key was made, and `lifecycle`, which stands behind that.
+pub const STATE_VERSION: u32 = 5;
 
 /// The oldest version that is read. What is older is thrown away and rebuilt from a checkpoint or the log.
 pub const OLDEST_STATE_VERSION: u32 = 2;
@@ -47,6 +49,9 @@ pub struct Profile {
     /// Stands behind that, where there is one. Moves with `risk`.
     #[serde(skip)]
     pub keyring: Option<Box<Keyring>>,
+    /// Stands behind that, where there is one. Moves with `risk`.
+    #[serde(skip)]
+    pub lifecycle: Option<Box<Lifecycle>>,
 }
 
 /// Appends to a vector. Nearly all that comes is a number of at most ten bytes, for which a call to copy memory costs more than the copy.
@@ -203,6 +208,12 @@ impl Risk {
 }
 
 impl Profile {
+    /// When to look at it again, log time.
+    pub fn due(&self) -> Option<Time> {
+        let of_lifecycle = self.lifecycle.as_ref().and_then(|l| l.due);
+        self.risk.due.into_iter().chain(of_lifecycle).min()
+    }
+
     /// True for an event that this subject saw among its last eight; remembers it otherwise.
     pub fn is_repeat(&mut self, tenant: &str, source: &str, id: &str) -> bool {
         let hash = hash_parts(Of::EventId, &[tenant.as_bytes(), source.as_bytes(), id.as_bytes()]).to_le_bytes();
@@ -255,6 +266,7 @@ impl Profile {
         if self.risk.decided_at != Time(0) && log_time.since(self.risk.decided_at) > retention_ms {
             self.risk = Risk::default();
             self.keyring = None;
+            self.lifecycle = None;
         }
         self.risk.decided_at = log_time;
     }
@@ -264,11 +276,15 @@ impl Profile {
         out.push(STATE_VERSION as u8);
         // Writing into memory cannot fail, and no type here refuses to be written.
         let _written = postcard::serialize_with_flavor(self, Appending(out));
-        if !self.heard.is_empty() || self.keyring.is_some() {
+        let holds = self.keyring.is_some() || self.lifecycle.is_some();
+        if !self.heard.is_empty() || holds {
             let _written = postcard::serialize_with_flavor(&self.heard, Appending(out));
         }
-        if let Some(keyring) = &self.keyring {
-            let _written = postcard::serialize_with_flavor(keyring, Appending(out));
+        if holds {
+            let _written = postcard::serialize_with_flavor(&self.keyring, Appending(out));
+        }
+        if let Some(lifecycle) = &self.lifecycle {
+            let _written = postcard::serialize_with_flavor(lifecycle, Appending(out));
         }
     }
 
@@ -276,7 +292,7 @@ impl Profile {
     pub fn decode(bytes: &[u8]) -> Result<Profile, String> {
         match bytes.split_first() {
             Some((version, rest)) if (OLDEST_STATE_VERSION..=STATE_VERSION).contains(&u32::from(*version)) => {
-                let read = if u32::from(*version) < 3 { from_2(rest) } else { Profile::decode_parts(rest) };
+                let read = if *version < 3 { from_2(rest) } else { Profile::decode_parts(rest, *version) };
                 read.map_err(|e| format!("profile of {} bytes: {e}", bytes.len()))
             }
             Some((version, _)) => {
@@ -286,12 +302,21 @@ impl Profile {
         }
     }
 
-    fn decode_parts(bytes: &[u8]) -> postcard::Result<Profile> {
-        let (mut profile, behind) = postcard::take_from_bytes::<Profile>(bytes)?;
+    fn decode_parts(bytes: &[u8], version: u8) -> postcard::Result<Profile> {
+        let (mut profile, mut behind) = postcard::take_from_bytes::<Profile>(bytes)?;
         if !behind.is_empty() {
-            let rest;
-            (profile.heard, rest) = postcard::take_from_bytes(behind)?;
-            profile.keyring = if rest.is_empty() { None } else { Some(postcard::from_bytes(rest)?) };
+            (profile.heard, behind) = postcard::take_from_bytes(behind)?;
+        }
+        if behind.is_empty() {
+            return Ok(profile);
+        }
+        if version < 5 {
+            profile.keyring = Some(Box::new(postcard::from_bytes::<KeyringOf4>(behind)?.into()));
+            return Ok(profile);
+        }
+        (profile.keyring, behind) = postcard::take_from_bytes(behind)?;
+        if !behind.is_empty() {
+            profile.lifecycle = Some(postcard::from_bytes(behind)?);
         }
         Ok(profile)
     }
@@ -306,5 +331,6 @@ impl Profile {
             + if self.risk.incident.is_some() { 1_000 } else { 0 }
             + if self.risk.feedback.is_some() { 500 } else { 0 }
             + self.keyring.as_ref().map_or(0, |k| k.heap_bytes())
+            + self.lifecycle.as_ref().map_or(0, |l| l.heap_bytes())
     }
 }

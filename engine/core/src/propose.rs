@@ -7,6 +7,7 @@ use crate::evidence::Sum;
 use crate::hash::{Of, hash_parts};
 use crate::id::id;
 use crate::keyring::Keyring;
+use crate::lifecycle::FindingKind;
 use crate::policy::{Dependents, Match, Playbook, Policy, Step};
 use crate::profile::{Risk, STEPS_MAX, StepTaken};
 use crate::record::Output;
@@ -70,7 +71,13 @@ fn steps<'p>(playbook: &'p Playbook, level: Level, about: &About<'_>) -> impl It
 
 /// The first playbook that matches.
 fn playbook_of<'p>(policy: &'p Policy, subject: SubjectRef<'_>, risk: &Risk) -> Option<&'p Playbook> {
-    policy.playbooks.iter().find(|p| matches(&p.matches, policy, subject, risk))
+    policy.playbooks.iter().find(|p| p.matches.finding.is_none() && matches(&p.matches, policy, subject, risk))
+}
+
+/// The first playbook for lifecycle findings that matches the subject and one of the kinds.
+pub fn finding_playbook<'p>(policy: &'p Policy, subject: SubjectRef<'_>, risk: &Risk, kinds: &[FindingKind]) -> Option<&'p Playbook> {
+    let is_meant = |p: &&Playbook| p.matches.finding.as_ref().is_some_and(|meant| kinds.iter().any(|kind| meant.contains(kind)));
+    policy.playbooks.iter().filter(is_meant).find(|p| matches(&p.matches, policy, subject, risk))
 }
 
 fn matches(m: &Match, policy: &Policy, subject: SubjectRef<'_>, risk: &Risk) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::containment::{ContainmentAnswer, ContainmentDecision, ContainmentRequest, Proposal, SecurityEvent};
 use crate::event::Event;
+use crate::lifecycle::LifecycleFinding;
 use crate::time::Time;
 use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,7 @@ pub enum GateRecord<'a> {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Output {
     Verdict(Box<Verdict>),
+    Finding(Box<LifecycleFinding>),
     Proposal(Box<Proposal>),
     /// To the proposals log, keyed by tenant.
     ToGate(Control),

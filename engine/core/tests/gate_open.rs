@@ -58,6 +58,21 @@ fn an_outcome_that_never_comes_is_a_case_and_who_never_reports_is_told_once() {
 }
 
 #[test]
+fn what_was_done_late_is_a_fact_too_and_is_not_waited_for_forever() {
+    let policy = calm();
+    let p = proposal(Action::TerminateSession, "ana", START);
+    let id = request(&p);
+    let late = policy.outcomes.deadline_ms + HOUR_MS;
+    let mut gate = Gate::over(&policy, &[asked(p.clone()), tick(at(late))], 1);
+    assert_eq!((gate.facts().count(), gate.open().count()), (0, 1));
+    gate.go_on(&policy, &[reported(&id, "done", at(late + 1)), reported(&id, "done", at(late + 2))]);
+    assert_eq!((gate.facts().count(), gate.open().count()), (1, 0), "once");
+
+    let silent = Gate::over(&policy, &[asked(p), tick(at(late)), tick(at(8 * DAY_MS)), reported(&id, "done", at(9 * DAY_MS))], 1);
+    assert_eq!((silent.facts().count(), silent.open().count()), (0, 0));
+}
+
+#[test]
 fn a_failure_is_tried_once_more_and_then_a_person_is_told() {
     let policy = calm();
     let p = proposal(Action::TerminateSession, "ana", START);

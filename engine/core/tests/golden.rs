@@ -84,6 +84,7 @@ fn lines(emit: Emit) -> (Vec<u8>, usize) {
     for output in &outputs {
         match output {
             Output::Verdict(v) => serde_json::to_writer(&mut bytes, v).unwrap(),
+            Output::Finding(f) => serde_json::to_writer(&mut bytes, f).unwrap(),
             Output::Proposal(p) => serde_json::to_writer(&mut bytes, p).unwrap(),
             Output::ToGate(c) => serde_json::to_writer(&mut bytes, c).unwrap(),
             Output::Request(_) | Output::Decision(_) | Output::Answer(_) | Output::Fact(_) => unreachable!("the gate's"),

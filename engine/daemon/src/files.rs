@@ -190,7 +190,7 @@ pub struct OutputFiles {
 #[allow(clippy::large_enum_variant)] // there is one of it
 enum To {
     Stdout(io::BufWriter<io::Stdout>),
-    Folder { dir: PathBuf, verdicts: LineFile, containment: LineFile, decisions: LineFile, dead_letters: LineFile },
+    Folder { dir: PathBuf, verdicts: LineFile, containment: LineFile, decisions: LineFile, findings: LineFile, dead_letters: LineFile },
 }
 
 /// A record that could not be used, with everything needed to mend and replay it.
@@ -237,6 +237,7 @@ impl OutputFiles {
                     verdicts: file("verdicts.ndjson")?,
                     containment: file("containment.ndjson")?,
                     decisions: file("decisions.ndjson")?,
+                    findings: file("findings.ndjson")?,
                     dead_letters: file("dead-letter.ndjson")?,
                 }
             }
@@ -266,6 +267,7 @@ impl OutputFiles {
                 }
                 line(decisions, output)
             }
+            (To::Folder { findings, .. }, Output::Finding(_)) => line(findings, output),
             (To::Folder { decisions, .. }, Output::Answer(_) | Output::Fact(_)) => line(decisions, output),
             (To::Folder { .. }, Output::Proposal(_) | Output::ToGate(_)) => Ok(()), // between the roles
         }
@@ -304,8 +306,8 @@ impl OutputFiles {
     pub fn finish(&mut self, summary: &Summary) -> anyhow::Result<()> {
         match &mut self.to {
             To::Stdout(stdout) => stdout.flush()?,
-            To::Folder { dir, verdicts, containment, decisions, dead_letters } => {
-                for file in [verdicts, containment, decisions, dead_letters] {
+            To::Folder { dir, verdicts, containment, decisions, findings, dead_letters } => {
+                for file in [verdicts, containment, decisions, findings, dead_letters] {
                     file.flush().with_context(|| format!("writing {}", file.path().display()))?;
                 }
                 let path = dir.join(SUMMARY);

@@ -1,6 +1,6 @@
-//! What INGEST knows of the identities of an inventory: their class and their other names. A cache of `inventory.identity` records.
+//! What INGEST knows of the identities of an inventory: their class, their other names, and who is gone. A cache of `inventory.identity` records.
 
-use portcullis_core::event::{Class, Event, EventType, Stamp};
+use portcullis_core::event::{Class, Event, EventType, IdentityStatus, Stamp};
 use portcullis_core::text::Text;
 // Its hash function is several times faster on short names than that of std, and seeded at random as well.
 use hashbrown::HashMap;
@@ -22,6 +22,7 @@ struct Names {
 struct Known {
     canonical: String,
     class: Option<Class>,
+    is_offboarded: bool,
 }
 
 impl Names {
@@ -33,13 +34,25 @@ impl Names {
     }
 }
 
+impl Names {
+    fn is_principal_gone(&self, event: &Event<'_>) -> bool {
+        let is_gone = |name: &str| self.known.get(name).is_some_and(|known| known.is_offboarded);
+        if let (EventType::InventoryIdentity, Some(inventory)) = (event.kind, &event.inventory) {
+            let delegators = inventory.delegated_by.iter().map(|d| d.principal.as_str());
+            return inventory.owner.as_deref().into_iter().chain(delegators).any(is_gone);
+        }
+        event.identity.as_ref().and_then(|identity| identity.on_behalf_of.as_deref()).is_some_and(is_gone)
+    }
+}
+
 impl Inventory {
     /// Takes an `inventory.identity` event in; other events are left alone.
     pub fn learn(&mut self, event: &Event<'_>) {
         let (EventType::InventoryIdentity, Some(identity), Some(inventory)) = (event.kind, &event.identity, &event.inventory) else {
             return;
         };
-        let known = Known { canonical: identity.id.as_str().to_owned(), class: inventory.class };
+        let is_offboarded = inventory.status == Some(IdentityStatus::Offboarded);
+        let known = Known { canonical: identity.id.as_str().to_owned(), class: inventory.class, is_offboarded };
         let names = self.tenants.entry(event.tenant.as_str().to_owned()).or_default();
         let aliases: Vec<String> = inventory.aliases.iter().map(|a| a.as_str().to_owned()).collect();
         for gone in names.aliases.insert(known.canonical.clone(), aliases.clone()).unwrap_or_default() {
@@ -64,10 +77,15 @@ impl Inventory {
         self.tenants.is_empty()
     }
 
-    /// Stamps what is known: the canonical id behind an alias (the native name is kept) and the class, which outranks what the event says.
+    /// Stamps what is known: the canonical id behind an alias (the native name is kept), the class, which outranks what the event says, and
+    /// that whom it acts for, or in its own record its owner or somebody who delegated to it, is offboarded.
     pub fn stamp(&self, event: &mut Event<'_>) {
+        let Some(names) = self.tenants.get(event.tenant.as_str()) else { return };
+        if names.is_principal_gone(event) {
+            event.stamp.get_or_insert_with(Stamp::default).principal_gone = true;
+        }
         let Some(identity) = &mut event.identity else { return };
-        let Some(known) = self.tenants.get(event.tenant.as_str()).and_then(|names| names.known.get(identity.id.as_str())) else { return };
+        let Some(known) = names.known.get(identity.id.as_str()) else { return };
         if known.canonical != identity.id.as_str() {
             let native = std::mem::replace(&mut identity.id, Text::from(known.canonical.clone()));
             identity.native_id.get_or_insert(native);
@@ -85,6 +103,25 @@ mod tests {
 
     fn event(json: &'static str) -> Event<'static> {
         serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn whose_principal_is_gone_is_said() {
+        let mut inventory = Inventory::default();
+        let gone =
+            r#"{"time":0,"type":"inventory.identity","identity":{"id":"wim"},"inventory":{"status":"offboarded","aliases":["wim@acme"]}}"#;
+        inventory.learn(&event(gone));
+        for (json, wanted) in [
+            (r#"{"time":0,"type":"inventory.identity","identity":{"id":"svc"},"inventory":{"owner":"wim@acme"}}"#, true),
+            (r#"{"time":0,"type":"inventory.identity","identity":{"id":"bot"},"inventory":{"delegated_by":[{"principal":"wim"}]}}"#, true),
+            (r#"{"time":0,"type":"inventory.identity","identity":{"id":"svc"},"inventory":{"owner":"ana"}}"#, false),
+            (r#"{"time":0,"type":"api.request","identity":{"id":"bot","on_behalf_of":"wim"}}"#, true),
+            (r#"{"time":0,"type":"api.request","identity":{"id":"wim"}}"#, false),
+        ] {
+            let mut seen = event(json);
+            inventory.stamp(&mut seen);
+            assert_eq!(seen.stamp.is_some_and(|stamp| stamp.principal_gone), wanted, "{json}");
+        }
     }
 
     #[test]

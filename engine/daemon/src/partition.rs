@@ -22,12 +22,13 @@ use std::time::Instant;
 ///
 /// 1: the first. 2: `Extra::owed`. 3: the memory of the whole catalogue of signals; what is older is rebuilt from the log, for it lacks
 /// what the new signals would have remembered. 4: what labels teach (`Risk::feedback`). 5: GATE keeps a value for each thing that waits or
-/// is open; what is older is rebuilt from its log, SCORE's is read. 6: `Profile::keyring`, what proposals say of it, and graces that are waited for.
-pub const STORED_VERSION: u32 = 6;
+/// is open; what is older is rebuilt from its log, SCORE's is read. 6: `Profile::keyring`, what proposals say of it, and graces that are waited for. 7: when a
+/// key was made, and `Profile::lifecycle`.
+pub const STORED_VERSION: u32 = 7;
 pub const OLDEST_READ: u32 = 3;
 pub const OLDEST_READ_BY_GATE: u32 = 5;
 const _: () = assert!(
-    STATE_VERSION == 4 && GATE_STATE_VERSION == 5,
+    STATE_VERSION == 5 && GATE_STATE_VERSION == 5,
     "the values changed: raise STORED_VERSION too, keep a fixture of the old bytes, then mend this line"
 );
 

@@ -41,6 +41,7 @@ pub struct Summary {
     pub requests: u64,
     pub requests_by_action: BTreeMap<&'static str, u64>,
     pub decisions_by_end: BTreeMap<&'static str, u64>,
+    pub findings_by_kind: BTreeMap<&'static str, u64>,
     pub interrupted: bool,
     pub seconds: f64,
     pub events_per_second: f64,
@@ -69,6 +70,7 @@ impl Default for Summary {
             requests: 0,
             requests_by_action: BTreeMap::new(),
             decisions_by_end: BTreeMap::new(),
+            findings_by_kind: BTreeMap::new(),
             interrupted: false,
             seconds: 0.0,
             events_per_second: 0.0,
@@ -140,6 +142,11 @@ impl Summary {
                 *self.requests_by_action.entry(request.action.name()).or_default() += 1;
             }
             Output::Decision(decision) => *self.decisions_by_end.entry(decision.end.name()).or_default() += 1,
+            Output::Finding(finding) => {
+                for found in &finding.found {
+                    *self.findings_by_kind.entry(found.kind.name()).or_default() += 1;
+                }
+            }
             Output::Answer(_) | Output::Fact(_) | Output::Proposal(_) | Output::ToGate(_) => {}
         }
     }

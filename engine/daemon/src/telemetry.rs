@@ -8,6 +8,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 use portcullis_core::containment::{Action, AnswerEnd, DecisionEnd};
 use portcullis_core::decide::DECISION_VERSION;
 use portcullis_core::event::{Class, Label};
+use portcullis_core::lifecycle::FindingKind;
 use portcullis_core::verdict::Level;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -73,6 +74,12 @@ const RULE_ERRORS: Meter = meter(
     &["rule"],
     "Rows on which a rule of the policy could not be evaluated; verdicts name why",
 );
+const FINDINGS: Meter = meter(
+    "portcullis_lifecycle_findings_total",
+    Kind::Counter,
+    &["finding"],
+    "What was found to be wrong with how identities and their keys are kept; said again after 30 days",
+);
 const PROPOSALS: Meter = meter("portcullis_proposals_total", Kind::Counter, &["action"], "Containment that SCORE proposed");
 const DECISIONS: Meter = meter("portcullis_decisions_total", Kind::Counter, &["action", "end"], "What became of proposals at the gate");
 const ANSWERS: Meter = meter("portcullis_answers_total", Kind::Counter, &["end"], "Answers of people: followed, or refused");
@@ -123,6 +130,7 @@ pub const ALL: &[Meter] = &[
     SIGNALS,
     RULE_HITS,
     RULE_ERRORS,
+    FINDINGS,
     PROPOSALS,
     DECISIONS,
     ANSWERS,
@@ -280,6 +288,7 @@ pub enum Counted {
     /// By the rule's id.
     RuleHit(String),
     RuleError(String),
+    Finding(FindingKind),
     Proposal(Action),
     Decision(Action, DecisionEnd),
     Answer(AnswerEnd),
@@ -304,6 +313,7 @@ impl Counted {
             Counted::Signal(signal) => counter!(SIGNALS.name, "signal" => *signal).increment(n),
             Counted::RuleHit(rule) => counter!(RULE_HITS.name, "rule" => rule.clone()).increment(n),
             Counted::RuleError(rule) => counter!(RULE_ERRORS.name, "rule" => rule.clone()).increment(n),
+            Counted::Finding(kind) => counter!(FINDINGS.name, "finding" => kind.name()).increment(n),
             Counted::Proposal(action) => counter!(PROPOSALS.name, "action" => action.name()).increment(n),
             Counted::Decision(action, end) => counter!(DECISIONS.name, "action" => action.name(), "end" => end.name()).increment(n),
             Counted::Answer(end) => counter!(ANSWERS.name, "end" => end.name()).increment(n),

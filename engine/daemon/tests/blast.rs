@@ -1,6 +1,5 @@
-//! The blast radius: one identity in a hundred is attacked within two minutes, and what goes out by itself stays within the budgets.
-//!
-//! `BLAST_EVENTS=1000000 cargo test --release --workspace --test blast -- --nocapture` does it over a million events.
+//! The blast radius: over a million events, one identity in a hundred is attacked within two minutes, and what goes out by itself stays
+//! within the budgets.
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,8 +46,7 @@ fn attack(who: &str, class: &str, at: i64, n: usize) -> Vec<Value> {
 fn a_wave_over_one_identity_in_a_hundred_stays_within_the_budgets() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let events = std::env::var("BLAST_EVENTS").unwrap_or_else(|_| "60000".to_owned());
-    portcullis(dir, &["simulate", "--seed", "11", "--events", &events, "--clean", "--scenario", "cron_off_schedule", "--out", "quiet"]);
+    portcullis(dir, &["simulate", "--seed", "11", "--events", "1000000", "--clean", "--scenario", "cron_off_schedule", "--out", "quiet"]);
     let (mut people, mut everybody, mut times) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
     for event in lines(&dir.join("quiet/events.ndjson")) {
         times.push(ms(&event["time"]));

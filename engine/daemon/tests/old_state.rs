@@ -3,7 +3,7 @@
 //!
 //! `fixtures/state-1` was written by the engine at commit cf5f1d1, state version 1: SCORE's and GATE's partition after some simulated
 //! traffic. `state-3` was written at commit 8066dda out of `docs/examples/native.ndjson`,
-//! `state-4` at commit e5f4170, `state-5` at commit 4d422f1. Whoever raises the version and goes on reading the last one adds its directory here.
+//! `state-4` at commit e5f4170, `state-5` at commit 4d422f1, `state-6` at commit 6b53b7b. Whoever raises the version and goes on reading the last one adds its directory here.
 
 use portcullis::partition::{GatePartition, OLDEST_READ, STORED_VERSION, ScorePartition, identity_of};
 use portcullis_core::gate::GateState;
@@ -20,10 +20,10 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// What versions 3 to 5 wrote is what this one reads: no profile is lost, and what it lacks is empty.
+/// What versions 3 to 6 wrote is what this one reads: no profile is lost, and what it lacks is empty.
 #[test]
 fn directories_of_the_last_versions_are_taken_over() {
-    for name in ["state-3", "state-4", "state-5"] {
+    for name in ["state-3", "state-4", "state-5", "state-6"] {
         is_taken_over(name);
     }
 }
@@ -32,19 +32,21 @@ fn is_taken_over(name: &str) {
     let dir = copy(name);
     let path = dir.path().join("score-0");
     let mut score = ScorePartition::open(&path, &shared(), EVENTS, 0, 1).expect("opens");
-    let (mut profiles, mut incidents) = (0, 0);
+    let (mut profiles, mut incidents, mut keyrings) = (0, 0, 0);
     let mut count = |_: &[u8], profile: Option<Profile>, _| {
         let Some(profile) = profile else { return };
         assert!(profile.risk.feedback.is_none() || name != "state-3");
-        assert!(profile.keyring.is_none(), "it is learnt from now on");
+        assert!(profile.keyring.is_none() || name == "state-6", "it is learnt from now on");
+        keyrings += u32::from(profile.keyring.is_some_and(|ring| ring.keys().all(|key| key.made <= key.last)));
         profiles += 1;
         incidents += u32::from(profile.risk.incident.is_some());
     };
     score.for_each(&mut count).expect("every profile is read");
     assert!(profiles >= 3 && incidents >= 1, "{profiles} profiles, {incidents} incidents");
+    assert_eq!(keyrings > 0, name == "state-6", "{keyrings} keyrings");
     score.close().expect("closes");
     let path = dir.path().join("gate-0");
-    if name != "state-5" {
+    if ["state-3", "state-4"].contains(&name) {
         let gate = Partition::<GateState>::open(&path, &shared(), &identity_of(PROPOSALS, 0, 1)).err();
         assert!(matches!(gate, Some(StateFault::OlderState { .. })), "GATE's is rebuilt from its log: {gate:?}");
         return;

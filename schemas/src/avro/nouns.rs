@@ -9,6 +9,7 @@ use portcullis_core::event::{
     Agent, Auth, Change, Checkout, ContainmentOutcome, Credential, Delegation, Event, Expected, ExternalRisk, Feedback, Identity,
     Inventory, Named, Origin, Privileged, Provider, Request, Session, Source, Stamp,
 };
+use portcullis_core::lifecycle::{Found, LifecycleFinding};
 use portcullis_core::record::{Answer, Control, IncidentClosed, JournalRecord, PolicyRecord, Sample, Tick};
 use portcullis_core::verdict::{Actor, IncidentRef, LogRef, Name, PolicyRef, Reason, Verdict};
 
@@ -123,6 +124,8 @@ record! { ContainmentDecision {
     id, proposal, end, why, by, time, tenant, subject, action, request, would_send, policy, class, level, target, cause, reason, held_until, needs,
 } }
 record! { SecurityEvent { id, time, tenant, subject, target, event, change_type, reason, detail, incident, request, jws } }
+record! { Found { kind, target, since, detail } }
+record! { LifecycleFinding { id, time, tenant, subject, class, owner, criticality, found, policy, engine } }
 record! { ContainmentAnswer { id, answer, time, tenant, verb, of, by, reason, end, why, policy } }
 record! { Proposal {
     id, bundle, incident, campaign, verdict_id, time, event_time, tenant, subject, class, criticality, owner, labels, action, params, target,

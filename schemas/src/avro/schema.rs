@@ -14,10 +14,11 @@ pub enum Record {
     Journal,
     ContainmentAnswer,
     SecurityEvent,
+    LifecycleFinding,
 }
 
 impl Record {
-    pub const ALL: [Record; 9] = [
+    pub const ALL: [Record; 10] = [
         Record::Event,
         Record::Control,
         Record::Verdict,
@@ -27,6 +28,7 @@ impl Record {
         Record::Journal,
         Record::ContainmentAnswer,
         Record::SecurityEvent,
+        Record::LifecycleFinding,
     ];
 
     /// The name of its schema file: `event` is `schemas/avro/event.avsc`.
@@ -41,6 +43,7 @@ impl Record {
             Record::Journal => "journal",
             Record::ContainmentAnswer => "containment_answer",
             Record::SecurityEvent => "security_event",
+            Record::LifecycleFinding => "lifecycle_finding",
         }
     }
 
@@ -56,6 +59,7 @@ impl Record {
             Record::Journal => include_str!("../../avro/journal.avsc"),
             Record::ContainmentAnswer => include_str!("../../avro/containment_answer.avsc"),
             Record::SecurityEvent => include_str!("../../avro/security_event.avsc"),
+            Record::LifecycleFinding => include_str!("../../avro/lifecycle_finding.avsc"),
         }
     }
 
@@ -71,6 +75,7 @@ impl Record {
             Record::Journal => JOURNAL_2,
             Record::ContainmentAnswer => CONTAINMENT_ANSWER_1,
             Record::SecurityEvent => SECURITY_EVENT_1,
+            Record::LifecycleFinding => LIFECYCLE_FINDING_1,
         }
     }
 
@@ -117,6 +122,7 @@ const CONTAINMENT_DECISION_2: u64 = 0x7946_68d1_b7fe_74d8;
 const CONTAINMENT_DECISION_3: u64 = 0x8aeb_97e5_b851_a9f7;
 const CONTAINMENT_ANSWER_1: u64 = 0x1abb_e03b_d3aa_a641;
 const SECURITY_EVENT_1: u64 = 0x238d_892e_dbc3_935e;
+const LIFECYCLE_FINDING_1: u64 = 0xe2ec_9d0e_cb7e_ff7e;
 const PROPOSAL_1: u64 = 0xa264_492b_c393_e3b8;
 const PROPOSAL_2: u64 = 0xe773_875e_f90d_96bb;
 const JOURNAL_1: u64 = 0x99f4_bd31_63be_ffe7;
@@ -136,7 +142,7 @@ macro_rules! released {
 /// Every schema that bytes may have been written with, oldest first within a record type. Only ever appended to.
 ///
 /// `event-0` predates the first release: it lacks what was added last and stands as the rule's permanent test case.
-pub const RELEASED: [Released; 18] = [
+pub const RELEASED: [Released; 19] = [
     released!(Event, 0, EVENT_0, "event-0.avsc"),
     released!(Event, 1, EVENT_1, "event-1.avsc"),
     released!(Event, 2, EVENT_2, "event-2.avsc"),
@@ -155,4 +161,5 @@ pub const RELEASED: [Released; 18] = [
     released!(Journal, 1, JOURNAL_1, "journal-1.avsc"),
     released!(Journal, 2, JOURNAL_2, "journal-2.avsc"),
     released!(SecurityEvent, 1, SECURITY_EVENT_1, "security_event-1.avsc"),
+    released!(LifecycleFinding, 1, LIFECYCLE_FINDING_1, "lifecycle_finding-1.avsc"),
 ];

@@ -17,6 +17,7 @@ use portcullis_core::event::{
     AgentClass, AuthFailure, AuthMethod, CheckoutResult, Class, CredentialKind, EventType, IdentityStatus, Label, Network, Outcome,
     OutcomeStatus, Posture, WorkloadProof,
 };
+use portcullis_core::lifecycle::FindingKind;
 use portcullis_core::record::JournalKind;
 use portcullis_core::text::Text;
 use portcullis_core::time::{Span, Time};
@@ -284,6 +285,7 @@ symbols!(
     Level,
     Mode,
     Family,
+    FindingKind,
     Action,
     ApprovalState,
     DecisionEnd,

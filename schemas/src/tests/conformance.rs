@@ -9,6 +9,7 @@ use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use portcullis_core::containment::{ContainmentAnswer, ContainmentDecision, ContainmentRequest, Proposal, SecurityEvent};
 use portcullis_core::event::{Event, EventType};
+use portcullis_core::lifecycle::LifecycleFinding;
 use portcullis_core::record::{Control, JournalRecord};
 use portcullis_core::time::{Span, Time};
 use portcullis_core::verdict::Verdict;
@@ -124,6 +125,11 @@ fn decisions_conform() {
 #[test]
 fn security_events_conform() {
     conforms::<SecurityEvent>(Record::SecurityEvent, json_of);
+}
+
+#[test]
+fn findings_conform() {
+    conforms::<LifecycleFinding>(Record::LifecycleFinding, json_of);
 }
 
 #[test]

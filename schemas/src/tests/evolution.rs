@@ -123,6 +123,7 @@ fn the_bytes_of_every_release_are_read() {
                 assert_eq!(decode_decision(&bytes, Encoding::Avro), decode_decision(&json, Encoding::Json), "{name}")
             }
             Record::SecurityEvent => assert_eq!(decode_fact(&bytes, Encoding::Avro), decode_fact(&json, Encoding::Json), "{name}"),
+            Record::LifecycleFinding => assert_eq!(decode_finding(&bytes, Encoding::Avro), decode_finding(&json, Encoding::Json), "{name}"),
             Record::ContainmentAnswer => {
                 assert_eq!(decode_answer(&bytes, Encoding::Avro), decode_answer(&json, Encoding::Json), "{name}")
             }

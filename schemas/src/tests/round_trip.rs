@@ -4,6 +4,7 @@ use crate::testing::{Draw, Entropy, events, nouns};
 use crate::*;
 use portcullis_core::containment::{ContainmentAnswer, ContainmentDecision, ContainmentRequest, Proposal, SecurityEvent};
 use portcullis_core::event::Event;
+use portcullis_core::lifecycle::LifecycleFinding;
 use portcullis_core::record::{Control, EventRecord, GateRecord, JournalRecord, Output};
 use portcullis_core::verdict::Verdict;
 use proptest::prelude::*;
@@ -101,6 +102,14 @@ proptest! {
         for encoding in [Encoding::Json, Encoding::Avro] {
             let bytes = bytes_of(&Output::Fact(Box::new(fact.clone())), encoding);
             prop_assert_eq!(&decode_fact(&bytes, encoding).unwrap(), &fact);
+        }
+    }
+
+    #[test]
+    fn findings(finding in nouns::<LifecycleFinding>()) {
+        for encoding in [Encoding::Json, Encoding::Avro] {
+            let bytes = bytes_of(&Output::Finding(Box::new(finding.clone())), encoding);
+            prop_assert_eq!(&decode_finding(&bytes, encoding).unwrap(), &finding);
         }
     }
 

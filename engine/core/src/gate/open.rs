@@ -12,6 +12,8 @@ use crate::time::{DAY_MS, Span};
 
 /// What can be taken back is remembered for this long, for whoever wants to.
 const FORGOTTEN_MS: i64 = 30 * DAY_MS;
+/// That something which cannot be taken back was done after all is heard for this long after its deadline.
+const LATE_MS: i64 = 7 * DAY_MS;
 /// A release that nobody agreed to is asked for again after this long.
 const ASK_AGAIN_MS: i64 = DAY_MS;
 /// Of a request whose release was asked for and nobody agreed to.
@@ -55,12 +57,14 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
         self.untouch(&open.proposal, |touched| &mut touched.open, &open.request)
     }
 
-    /// Whether anything can still be done about it.
-    fn keep_or_close(&mut self, open: Open) -> Result<(), S::Fault> {
+    /// Whether anything can still be done, or heard, about it.
+    fn keep_or_close(&mut self, mut open: Open) -> Result<(), S::Fault> {
         if open.deadline.is_some() || open.revert_at.is_some() || open.proposal.action.is_reversible() {
             return self.keep_open(open);
         }
-        self.close(&open)
+        self.close(&open)?;
+        open.forget_at = open.forget_at.min(self.now.plus(LATE_MS));
+        if open.is_done || open.forget_at <= self.now { Ok(()) } else { self.keep_open(open) }
     }
 
     /// The time of something that is open has come.
@@ -124,10 +128,10 @@ impl<S: Shelf<Value = GateState>> Desk<'_, S> {
         self.keep_or_close(open)
     }
 
-    /// Tried once more where that can help; else a person is told.
+    /// Tried once more where that can help, unless a person was told already that nothing was heard of it; else a person is told.
     fn failed(&mut self, tenant: &mut TenantState, mut open: Open, status: OutcomeStatus, said: &str) -> Result<(), S::Fault> {
-        open.deadline = None;
-        let can_help = matches!(status, OutcomeStatus::Partial | OutcomeStatus::Failed);
+        let is_in_time = open.deadline.take().is_some();
+        let can_help = is_in_time && matches!(status, OutcomeStatus::Partial | OutcomeStatus::Failed);
         if can_help && open.attempts < ATTEMPTS_MAX {
             open.attempts += 1;
             let again = Proposal {

@@ -3,6 +3,7 @@
 use super::{Approvals, Dependents, Emit, Match, Policy, Protected, SignalSettings, Step};
 use crate::event::{Class, Expected};
 use crate::exception::Whom;
+use crate::lifecycle::FindingKind;
 use crate::signal::{self, Signal};
 use crate::subject::Kind;
 use crate::time::{Span, Time};
@@ -195,7 +196,11 @@ fn write_playbooks(out: &mut Writer, policy: &Policy) {
         out.line(2, format_args!("- id: {}", quoted(&playbook.id)));
         out.line(4, format_args!("mode: {}", playbook.mode));
         out.line(4, format_args!("match: {}", matches(&playbook.matches)));
-        for (level, steps) in [("medium", &playbook.medium), ("high", &playbook.high), ("critical", &playbook.critical)] {
+        let lines = match &playbook.matches.finding {
+            Some(_) => vec![("finding", &playbook.finding)],
+            None => vec![("medium", &playbook.medium), ("high", &playbook.high), ("critical", &playbook.critical)],
+        };
+        for (level, steps) in lines {
             if steps.is_empty() {
                 out.line(4, format_args!("{level}: []"));
                 continue;
@@ -231,6 +236,10 @@ fn matches(m: &Match) -> String {
             Dependents::Unknown => "unknown",
         };
         parts.push(format!("dependents: {}", names(m.dependents.iter().map(name))));
+    }
+    if let Some(kinds) = &m.finding {
+        let all = kinds.len() == FindingKind::ALL.len();
+        parts.push(format!("finding: {}", if all { "any".to_owned() } else { names(kinds) }));
     }
     format!("{{ {} }}", parts.join(", "))
 }

@@ -3,15 +3,18 @@
 use super::head::{HEAD_RECORD, HEAD_TYPE, Head};
 use super::{Decider, Evidence, Fault, Linked, Published, SignedEnd, unsigned};
 use crate::roles::{AT, Nth, Topics};
-use portcullis_connectors::kafka::Reader;
+use portcullis_connectors::kafka::{KafkaFault, ReadRange, Reader, RecordRef, Start, TopicPartition};
 use portcullis_core::containment::{ContainmentRequest, SecurityEvent};
 use portcullis_core::record::{Control, GateRecord, Output};
 use portcullis_core::signature::{self, PublicKey, Signatory};
 use portcullis_core::time::Time;
-use portcullis_schemas::{Encoding, decode_answer, decode_decision, decode_fact, decode_gate_record, decode_request, decode_verdict};
+use portcullis_schemas::{
+    Encoding, decode_answer, decode_decision, decode_fact, decode_finding, decode_gate_record, decode_request, decode_verdict,
+};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 /// A record as it stands in a topic.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,7 +37,8 @@ impl Record {
     }
 }
 
-/// Reads what an audit looks at, of records since then: journals, proposals, outputs. With `events`, the events too.
+/// Reads what an audit looks at, of records since then: journals, proposals, outputs, and what came to the journals meanwhile. With `events`,
+/// the events too.
 ///
 /// # Errors
 /// When a topic cannot be read, or `each` says so.
@@ -45,39 +49,56 @@ pub fn read(
     events: bool,
     mut each: impl FnMut(Record) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let audited = [&topics.journal, &topics.gate_journal, &topics.proposals, &topics.verdicts];
-    for topic in audited.into_iter().chain(events.then_some(&topics.events)) {
-        let mut failed = None;
-        reader.read_since(topic, since.0, |record| {
-            let header = |name| record.header(name).map(|value| String::from_utf8_lossy(value).into_owned());
-            let done = each(Record {
-                topic: topic.to_string(),
-                partition: record.partition,
-                offset: record.offset,
-                appended_at: Time(record.timestamp.ms().unwrap_or(0)),
-                key: record.key.unwrap_or_default().to_vec(),
-                kind: header("type"),
-                at: header(AT),
-                value: record.value.unwrap_or_default().to_vec(),
-            });
-            match done {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => {
-                    failed = Some(error);
-                    ControlFlow::Break(())
-                }
-            }
-        })?;
-        if let Some(error) = failed {
-            return Err(error);
+    let journals = [&topics.journal, &topics.gate_journal];
+    let mut ends: BTreeMap<TopicPartition, i64> = BTreeMap::new();
+    for topic in journals.into_iter().chain([&topics.proposals, &topics.verdicts]).chain(events.then_some(&topics.events)) {
+        for partition in 0..reader.partitions(topic)? {
+            let at = TopicPartition::new(Arc::clone(topic), partition);
+            let range = reading(&at, &mut each, |on_record| reader.read_partition_since(&at, since.0, on_record))?;
+            ends.insert(at, range.to);
         }
     }
+    for (at, end) in ends.into_iter().filter(|(at, _)| journals.contains(&&at.topic)) {
+        reading(&at, &mut each, |on_record| reader.read(&at, Start::At(end), None, on_record))?;
+    }
     Ok(())
+}
+
+/// Hands over what `read` gives of a partition, until either fails.
+fn reading(
+    at: &TopicPartition,
+    each: &mut impl FnMut(Record) -> anyhow::Result<()>,
+    read: impl FnOnce(&mut dyn FnMut(RecordRef<'_>) -> ControlFlow<()>) -> Result<ReadRange, KafkaFault>,
+) -> anyhow::Result<ReadRange> {
+    let mut failed = None;
+    let range = read(&mut |record| {
+        let header = |name| record.header(name).map(|value| String::from_utf8_lossy(value).into_owned());
+        let done = each(Record {
+            topic: at.topic.to_string(),
+            partition: record.partition,
+            offset: record.offset,
+            appended_at: Time(record.timestamp.ms().unwrap_or(0)),
+            key: record.key.unwrap_or_default().to_vec(),
+            kind: header("type"),
+            at: header(AT),
+            value: record.value.unwrap_or_default().to_vec(),
+        });
+        match done {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    })?;
+    failed.map_or(Ok(range), Err)
 }
 
 /// Sorts records into what is held against what.
 pub struct Collector<'k> {
     pub evidence: Evidence,
+    /// An output was taken: what comes of the journals from now on was read later.
+    past_journals: bool,
     names: (String, String, String, String),
     encoding: Encoding,
     /// Keys that requests and heads must be signed with; none: signatures are not looked at.
@@ -88,7 +109,7 @@ impl<'k> Collector<'k> {
     pub fn new(prefix: &str, encoding: Encoding, keys: &'k [Signatory]) -> Collector<'k> {
         let t = Topics::new(prefix);
         let names = (t.journal.to_string(), t.gate_journal.to_string(), t.proposals.to_string(), t.verdicts.to_string());
-        Collector { evidence: Evidence::default(), names, encoding, keys }
+        Collector { evidence: Evidence::default(), past_journals: false, names, encoding, keys }
     }
 
     pub fn take(&mut self, record: Record) {
@@ -102,10 +123,11 @@ impl<'k> Collector<'k> {
         let (journal, gate_journal, proposals, verdicts) = &self.names;
         if record.topic == *journal || record.topic == *gate_journal {
             let decider = if record.topic == *journal { Decider::Score } else { Decider::Gate };
-            let linked = Linked { place: record.place(), bytes: record.value };
+            let linked = Linked { place: record.place(), bytes: record.value, is_late: self.past_journals };
             self.evidence.journals.entry((decider, record.partition)).or_default().push(linked);
             return Ok(());
         }
+        self.past_journals = true;
         if record.topic == *proposals {
             // What others write there is not SCORE's: answers are signed, outcomes are events, policies stand in the journal by digest.
             return match decode_gate_record(&record.value).map_err(|e| e.to_string())? {
@@ -146,6 +168,10 @@ impl<'k> Collector<'k> {
                 let fact = decode_fact(value, encoding).map_err(unreadable)?;
                 self.check_set(&fact)?;
                 self.place(Decider::Gate, &record, Output::Fact(Box::new(fact)))
+            }
+            Some("lifecycle-finding") => {
+                let finding = decode_finding(value, encoding).map_err(unreadable)?;
+                self.place(Decider::Score, &record, Output::Finding(Box::new(finding)))
             }
             Some(HEAD_RECORD) => self.head(&record),
             other => Err(format!("is of no type that we write: {}", other.unwrap_or("none"))),
@@ -198,9 +224,13 @@ impl<'k> Collector<'k> {
         let jws = std::str::from_utf8(&record.value).map_err(|_| "is no text")?;
         let payload = if self.keys.is_empty() { claimed(jws)? } else { signature::verify(jws, HEAD_TYPE, self.keys)?.1 };
         let head: Head = serde_json::from_slice(&payload).map_err(|e| format!("is no signed end of a journal: {e}"))?;
-        if head.journal == self.names.1 {
-            self.evidence.heads.push(SignedEnd { place: record.place(), partition: head.partition, digest: head.digest });
-        }
+        let (journal, gate_journal, ..) = &self.names;
+        let decider = match &head.journal {
+            name if name == journal => Decider::Score,
+            name if name == gate_journal => Decider::Gate,
+            _ => return Ok(()),
+        };
+        self.evidence.heads.push(SignedEnd { place: record.place(), decider, partition: head.partition, digest: head.digest });
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! The signed end of a journal: the gate says now and then how far its chains have come, so that records cut off at the end are missed.
+//! The signed end of a journal: the gate says now and then how far the chains have come, its own and SCORE's, so that records cut off at the
+//! end are missed.
 
 use crate::jws::Signer;
 use crate::roles::wall_clock;
@@ -52,7 +53,7 @@ impl Heads {
             *last = (Instant::now(), digest.to_owned());
             let head = Head { journal: journal.to_owned(), partition, digest: digest.to_owned(), at: wall_clock() };
             let jws = signer.sign_head(&head);
-            outbox.push(topic, None, format!("{HEAD_RECORD}-{partition}").as_bytes(), |out| out.extend_from_slice(jws.as_bytes()));
+            outbox.push(topic, None, format!("{journal}-{partition}").as_bytes(), |out| out.extend_from_slice(jws.as_bytes()));
             outbox.header("type", HEAD_RECORD.as_bytes());
         }
     }

@@ -90,16 +90,23 @@ impl Topics {
         self.append(if decider == Decider::Score { "journal" } else { "gate-journal" }, partition, None, None, bytes);
     }
 
-    /// The gate signs where its journal is.
-    fn head(&mut self, signer: &Signer) {
-        let digest = self.ends[&(Decider::Gate, 0)].0.clone();
-        let head = Head { journal: format!("{PREFIX}.gate-journal"), partition: 0, digest, at: Time(1) };
+    /// The gate signs where a journal is.
+    fn head(&mut self, signer: &Signer, decider: Decider) {
+        let digest = self.ends[&(decider, 0)].0.clone();
+        let journal = if decider == Decider::Score { "journal" } else { "gate-journal" };
+        let head = Head { journal: format!("{PREFIX}.{journal}"), partition: 0, digest, at: Time(1) };
         self.append("verdicts", 0, Some(HEAD_RECORD), None, signer.sign_head(&head).into_bytes());
+    }
+
+    /// As a reader takes them: the journals first.
+    fn in_order(&self) -> impl Iterator<Item = &Record> {
+        let (journals, others): (Vec<&Record>, Vec<&Record>) = self.records.iter().partition(|r| r.topic.ends_with("journal"));
+        journals.into_iter().chain(others)
     }
 
     fn findings(&self, keys: &[portcullis_core::signature::Signatory]) -> Findings {
         let mut collector = Collector::new(PREFIX, Encoding::Json, keys);
-        self.records.iter().for_each(|r| collector.take(r.clone()));
+        self.in_order().for_each(|r| collector.take(r.clone()));
         verify(collector.evidence)
     }
 
@@ -123,7 +130,8 @@ fn topics(signer: &Signer) -> Topics {
     topics.batch(Decider::Gate, 0, &[decision(1), decision(2)]);
     topics.batch(Decider::Gate, 0, &[decision(3)]);
     topics.batch(Decider::Gate, 1, &[decision(4)]);
-    topics.head(signer);
+    topics.head(signer, Decider::Gate);
+    topics.head(signer, Decider::Score);
     topics
 }
 
@@ -132,7 +140,7 @@ fn what_was_decided_is_what_was_published() {
     let (_dir, signer) = signer();
     let keys = keys_of(&signer.jwks().to_string()).unwrap();
     let findings = topics(&signer).findings(&keys);
-    assert_eq!((findings.faults, findings.batches, findings.outputs, findings.heads), (Vec::new(), 6, 10, 1));
+    assert_eq!((findings.faults, findings.batches, findings.outputs, findings.heads), (Vec::new(), 6, 10, 2));
 }
 
 #[test]
@@ -225,7 +233,7 @@ fn exported(dir: &std::path::Path, signer: &Signer) -> std::path::PathBuf {
         jwks: signer.jwks(),
     };
     let mut export = Export::create(&path, &about).unwrap();
-    topics(signer).records.iter().for_each(|r| export.record(r).unwrap());
+    topics(signer).in_order().for_each(|r| export.record(r).unwrap());
     export.seal(|seal| Some(signer.sign_seal(seal))).unwrap();
     path
 }
@@ -237,7 +245,7 @@ fn an_export_says_the_same_offline() {
     let keys = keys_of(&signer.jwks().to_string()).unwrap();
     let (about, evidence) = collect(&path, &keys).unwrap();
     let findings = verify(evidence);
-    assert_eq!((findings.faults, findings.batches, findings.outputs, findings.heads), (Vec::new(), 6, 10, 1));
+    assert_eq!((findings.faults, findings.batches, findings.outputs, findings.heads), (Vec::new(), 6, 10, 2));
     assert_eq!(about.jwks, signer.jwks());
 }
 

@@ -355,7 +355,7 @@ impl Service<'_> {
         let partitions = plan_of(self.config).iter().find(|t| *t.name == *topics.proposals).map_or(1, |t| t.partitions);
         let signer = self.signer.clone().context("the gate has no signing key")?;
         let every = Duration::from_millis(self.config.gate.sign_ends_every_ms.unsigned_abs());
-        Ok((source, Gate::new(&self.kafka, self.place("gate", 0, partitions), topics, self.encoding(), signer, every)))
+        Ok((source, Gate::new(&self.kafka, self.place("gate", 0, partitions), topics, self.encoding(), signer, every)?))
     }
 }
 

@@ -38,7 +38,7 @@ pub struct Args {
     /// Inventory records to know before the first event: a file of `inventory.identity` events.
     #[arg(long, value_name = "FILE")]
     pub inventory: Option<String>,
-    /// Folder for verdicts.ndjson, containment.ndjson, decisions.ndjson, dead-letter.ndjson and summary.json; without it verdicts go to standard output.
+    /// Folder for verdicts.ndjson, containment.ndjson, decisions.ndjson, findings.ndjson, dead-letter.ndjson and summary.json; without it verdicts go to standard output.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// When a verdict is written: at changes, at every event from medium on, or at every event. Overrides the policy.

@@ -3,6 +3,7 @@
 use super::Topics;
 use super::log_role::{AT, Borrowed, Decides, Partitions, Place};
 use super::score::subject_key;
+use crate::audit::ends::Ends;
 use crate::audit::head::Heads;
 use crate::jws::Signer;
 use crate::partition::GatePartition;
@@ -26,12 +27,41 @@ pub struct Gate {
     partitions: Partitions<GateState>,
     tally: Tally,
     heads: Heads,
+    heads_of_score: Heads,
+    ends_of_score: Ends,
 }
 
 impl Gate {
-    pub fn new(kafka: &Settings, place: Place, topics: Topics, encoding: Encoding, signer: Signer, heads_every: Duration) -> Gate {
+    /// # Errors
+    /// When nothing can be made that reads SCORE's journal.
+    pub fn new(
+        kafka: &Settings,
+        place: Place,
+        topics: Topics,
+        encoding: Encoding,
+        signer: Signer,
+        heads_every: Duration,
+    ) -> anyhow::Result<Gate> {
         let partitions = Partitions::new(kafka, place, &topics.proposals, &topics.gate_journal);
-        Gate { topics, encoding, signer, partitions, tally: Tally::default(), heads: Heads::new(heads_every) }
+        Ok(Gate {
+            encoding,
+            signer,
+            partitions,
+            tally: Tally::default(),
+            heads: Heads::new(heads_every),
+            heads_of_score: Heads::new(heads_every),
+            ends_of_score: Ends::watch(kafka, &topics.journal, heads_every)?,
+            topics,
+        })
+    }
+
+    /// Signs where the journals end: its own, and SCORE's where it owns the first partition, so that one gate does.
+    fn say_ends(&mut self, outbox: &mut Outbox) {
+        let Gate { topics, signer, partitions, heads, heads_of_score, ends_of_score, .. } = self;
+        heads.say(partitions.ends(), &topics.gate_journal, &topics.verdicts, signer, outbox);
+        if partitions.ends().any(|(number, _)| number == 0) {
+            heads_of_score.say(ends_of_score.latest(), &topics.journal, &topics.verdicts, signer, outbox);
+        }
     }
 }
 
@@ -51,14 +81,19 @@ impl Role for Gate {
     }
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
-        let Gate { topics, encoding, signer, partitions, tally, heads } = self;
-        heads.say(partitions.ends(), &topics.gate_journal, &topics.verdicts, signer, outbox);
+        self.say_ends(outbox);
+        let Gate { topics, encoding, signer, partitions, tally, .. } = self;
         partitions.apply(batch, outbox, |nth, mut output, outbox| {
             signer.sign_all(std::slice::from_mut(&mut output));
             match &output {
                 Output::Decision(decision) => tally.add(Counted::Decision(decision.action, decision.end), 1),
                 Output::Answer(answer) => tally.add(Counted::Answer(answer.end), 1),
-                Output::Fact(_) | Output::Request(_) | Output::Verdict(_) | Output::Proposal(_) | Output::ToGate(_) => {}
+                Output::Fact(_)
+                | Output::Request(_)
+                | Output::Verdict(_)
+                | Output::Finding(_)
+                | Output::Proposal(_)
+                | Output::ToGate(_) => {}
             }
             write(topics, *encoding, &output, outbox);
             outbox.header(AT, nth.to_string().as_bytes());
@@ -80,9 +115,8 @@ impl Role for Gate {
     }
 
     fn idle(&mut self, source: &Source, outbox: &mut Outbox) -> anyhow::Result<()> {
-        let Gate { topics, signer, partitions, heads, .. } = self;
-        heads.say(partitions.ends(), &topics.gate_journal, &topics.verdicts, signer, outbox);
-        partitions.idle(source, outbox)
+        self.say_ends(outbox);
+        self.partitions.idle(source, outbox)
     }
 }
 
@@ -93,7 +127,7 @@ pub fn write(topics: &Topics, encoding: Encoding, output: &Output, outbox: &mut 
         Output::Decision(d) => subject_key(&d.subject.kind, &d.tenant, &d.subject.id),
         Output::Fact(f) => subject_key(&f.subject.kind, &f.tenant, &f.subject.id),
         Output::Answer(a) => tenant_key(&a.tenant),
-        Output::Verdict(_) | Output::Proposal(_) | Output::ToGate(_) => return, // SCORE's
+        Output::Verdict(_) | Output::Finding(_) | Output::Proposal(_) | Output::ToGate(_) => return, // SCORE's
     };
     outbox.push(&topics.verdicts, None, &key, |out| encode_output(output, encoding, out));
     outbox.header("type", output_type(output).as_bytes());

@@ -1,4 +1,4 @@
-//! SCORE: events in; verdicts, current levels and proposals out; a journal record per partition and transaction.
+//! SCORE: events in; verdicts, lifecycle findings, current levels and proposals out; a journal record per partition and transaction.
 
 use super::Topics;
 use super::log_role::{AT, Borrowed, Decides, Partitions, Place};
@@ -55,12 +55,13 @@ impl Role for Score {
         let counts = partitions.apply(batch, outbox, |nth, output, outbox| {
             match &output {
                 Output::Verdict(verdict) => tally.add(Counted::Verdict(verdict.level, verdict.class), 1),
+                Output::Finding(finding) => finding.found.iter().for_each(|found| tally.add(Counted::Finding(found.kind), 1)),
                 Output::Proposal(proposal) => tally.add(Counted::Proposal(proposal.action), 1),
                 Output::ToGate(_) | Output::Request(_) | Output::Decision(_) | Output::Answer(_) | Output::Fact(_) => {}
             }
             write(topics, *encoding, nth.partition, &output, outbox);
             // A verdict names its place itself.
-            if matches!(output, Output::Proposal(_) | Output::ToGate(_)) {
+            if matches!(output, Output::Finding(_) | Output::Proposal(_) | Output::ToGate(_)) {
                 outbox.header(AT, nth.to_string().as_bytes());
             }
         })?;
@@ -142,6 +143,11 @@ pub fn write(topics: &Topics, encoding: Encoding, partition: i32, output: &Outpu
             outbox.header("type", output_type(output).as_bytes());
             write_level(topics, &key, verdict, outbox);
             write_standing(topics, &key, verdict, outbox);
+        }
+        Output::Finding(finding) => {
+            let key = subject_key(&finding.subject.kind, &finding.tenant, &finding.subject.id);
+            outbox.push(&topics.verdicts, Some(partition), &key, |out| encode_output(output, encoding, out));
+            outbox.header("type", output_type(output).as_bytes());
         }
         Output::Proposal(proposal) => {
             outbox.push(&topics.proposals, None, &tenant_key(&proposal.tenant), |out| encode_output(output, Encoding::Avro, out));

@@ -4,6 +4,7 @@ use super::settings::span;
 use super::{KINDS, NAME_BYTES_MAX, action, class, kind, list_name, when};
 use crate::containment::Action;
 use crate::event::Class;
+use crate::lifecycle::FindingKind;
 use crate::policy::yaml::{At, Map};
 use crate::policy::{Dependents, Match, Playbook, Policy, Step};
 use crate::subject::Kind;
@@ -32,7 +33,7 @@ pub(super) fn read(map: &Map<'_>, policy: &mut Policy) {
         if let Some(line) = ids.insert(playbook.id.clone(), item.line()) {
             item.fault(format!("a second playbook {:?}, the first is on line {line}", playbook.id));
         }
-        if whom.is_subset(&covered) {
+        if whom.is_subset(&covered) && playbook.matches.finding.is_none() {
             item.fault_with(format!("playbook {:?} is never reached: those before it take all that it matches", playbook.id), "move it up");
         }
         if is_unconditional(&playbook.matches) {
@@ -87,15 +88,31 @@ fn read_playbook(item: &At<'_>, policy: &Policy) -> Option<(Playbook, BTreeSet<W
     let matches = map.need("match").and_then(|at| read_match(&at, policy));
     let whom: BTreeSet<Who> = matches.as_ref().map(whom).unwrap_or_default();
     let lines = ["medium", "high", "critical"].map(|level| map.get(level));
-    map.not_yet("finding");
-    if lines.iter().all(Option::is_none) && map.get("finding").is_none() {
+    let finding = map.get("finding");
+    let is_for_findings = matches.as_ref().is_some_and(|m| m.finding.is_some());
+    if matches.is_none() {
+        // Nothing can be said of its lines.
+    } else if is_for_findings {
+        for at in lines.iter().flatten() {
+            at.fault_with("has a level, and findings have none", "write `finding: [notify_owner]`, and levels in a playbook of their own");
+        }
+        if finding.is_none() && lines.iter().all(Option::is_none) {
+            item.fault_with("has no line `finding`", "write `finding: [notify_owner]`, or `finding: []` if nothing is to be done");
+        }
+    } else if let Some(at) = &finding {
+        at.fault_with("is for findings, and the playbook is for verdicts", "write `match: { finding: any }` in a playbook of its own");
+    } else if lines.iter().all(Option::is_none) {
         item.fault_with("has no line for any level", "write `medium: []` if nothing is to be done");
+    }
+    let finding = finding.map(|at| read_steps(&at, matches.as_ref(), &whom)).unwrap_or_default();
+    for step in finding.iter().filter(|step| is_for_findings && !step.action.is_notice()) {
+        item.fault_with(format!("{} follows from no finding: a finding is no risk", step.action), "they are notify_owner and open_case");
     }
     let [medium, high, critical] = lines.map(|line| line.map(|at| read_steps(&at, matches.as_ref(), &whom)));
     let medium = medium.unwrap_or_default();
     let high = high.unwrap_or_else(|| medium.clone());
     let critical = critical.unwrap_or_else(|| high.clone());
-    let playbook = Playbook { id: id?.to_owned(), mode: mode?, matches: matches?, medium, high, critical };
+    let playbook = Playbook { id: id?.to_owned(), mode: mode?, matches: matches?, medium, high, critical, finding };
     Some((playbook, whom))
 }
 
@@ -142,9 +159,16 @@ fn read_match(at: &At<'_>, policy: &Policy) -> Option<Match> {
         m.criticality_at_least = at.integer(0..=3).map(|i| i as u8);
         set(m.criticality_at_least.is_some());
     }
-    if map.get("finding").is_some() {
-        map.not_yet("finding");
-        set(false);
+    if let Some(at) = map.get("finding") {
+        let mut kinds = BTreeSet::new();
+        if at.is_word("any") {
+            kinds.extend(FindingKind::ALL);
+        } else {
+            for at in at.list_or_one() {
+                set(at.word(FindingKind::NAMES, FindingKind::from_name).map(|kind| kinds.insert(kind)).is_some());
+            }
+        }
+        m.finding = Some(kinds);
     }
     if !clean {
         return None;
@@ -162,8 +186,9 @@ fn read_match(at: &At<'_>, policy: &Policy) -> Option<Match> {
 
 /// Conditions that only an identity can meet.
 fn is_about_identities(m: &Match) -> bool {
-    let Match { class, label, role, privileged, criticality_at_least, dependents, list: _, subject: _ } = m;
-    !class.is_empty()
+    let Match { class, label, role, privileged, criticality_at_least, dependents, finding, list: _, subject: _ } = m;
+    finding.is_some()
+        || !class.is_empty()
         || label.is_some()
         || role.is_some()
         || privileged.is_some()
@@ -184,7 +209,7 @@ fn whom(m: &Match) -> BTreeSet<Who> {
 
 /// Takes every one of those it is for.
 fn is_unconditional(m: &Match) -> bool {
-    let Match { class: _, subject: _, list, label, role, privileged, criticality_at_least, dependents } = m;
+    let Match { class: _, subject: _, list, label, role, privileged, criticality_at_least, dependents, finding } = m;
     let any_dependents = dependents.is_empty() || dependents.len() == DEPENDENTS.len();
     list.is_none()
         && label.is_none()
@@ -192,6 +217,7 @@ fn is_unconditional(m: &Match) -> bool {
         && privileged.is_none()
         && matches!(criticality_at_least, None | Some(0))
         && any_dependents
+        && finding.is_none()
 }
 
 fn read_steps(at: &At<'_>, matches: Option<&Match>, whom: &BTreeSet<Who>) -> Vec<Step> {

@@ -316,11 +316,19 @@ fn what_is_wrong_is_said() {
         ),
         (
             with_playbooks("  - { id: a, match: { class: agent }, medium: [], finding: [notify_owner] }"),
-            "playbooks[0].finding: this version does not support it yet, take it out, it would have no effect",
+            "playbooks[0].finding: is for findings, and the playbook is for verdicts, write `match: { finding: any }` in a playbook of its own",
         ),
         (
             matched("{ finding: any }"),
-            "playbooks[0].match.finding: this version does not support it yet, take it out, it would have no effect",
+            "playbooks[0].medium: has a level, and findings have none, write `finding: [notify_owner]`, and levels in a playbook of their own",
+        ),
+        (
+            with_playbooks("  - { id: a, match: { finding: [unusd] }, finding: [notify_owner] }"),
+            "playbooks[0].match.finding[0]: unknown value \"unusd\", did you mean \"unused\"?",
+        ),
+        (
+            with_playbooks("  - { id: a, match: { finding: unused }, finding: [rotate_secret] }"),
+            "playbooks[0]: rotate_secret follows from no finding: a finding is no risk, they are notify_owner and open_case",
         ),
         (matched("{}"), "playbooks[0].match: names no condition, write `match: any` if everything is meant"),
         (
