@@ -2,7 +2,7 @@
 
 use crate::containment::{Action, Params, Proposal, Target};
 use crate::decide::{Ground, allowed_unauthenticated};
-use crate::event::{Class, Event};
+use crate::event::{AuthMethod, Class, Event};
 use crate::evidence::Sum;
 use crate::hash::{Of, hash_parts};
 use crate::id::id;
@@ -141,6 +141,8 @@ fn params(policy: &Policy, step: &Step, about: &About<'_>) -> Params {
             let mfa = sum.applied.iter().any(|(i, cb)| *cb > 0 && is_mfa(risk.evidence[*i].signal));
             if mfa {
                 params.not = vec!["push".to_owned()];
+                let used = event.auth.as_ref().and_then(|auth| auth.method);
+                params.not.extend(used.filter(|m| matches!(m, AuthMethod::Totp | AuthMethod::Sms)).map(|m| m.name().to_owned()));
             }
         }
         // Whoever depends on it must be able to take the new one; the gate revokes the old one after that.
