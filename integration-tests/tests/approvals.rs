@@ -3,6 +3,7 @@
 
 use portcullis_integration_tests::attack::push_fatigue;
 use portcullis_integration_tests::desk::Desk;
+use portcullis_integration_tests::http::curl;
 use portcullis_integration_tests::kafka::shared;
 use portcullis_integration_tests::python::python;
 use portcullis_integration_tests::responder::Responder;
@@ -21,6 +22,12 @@ fn http(port: u16, method: &str, path: &str, token: Option<&str>, body: &Value) 
     stream.read_to_string(&mut said).unwrap();
     let status = said.split(' ').nth(1).unwrap().parse().unwrap();
     (status, serde_json::from_str(said.split_once("\r\n\r\n").unwrap().1).unwrap_or(Value::Null))
+}
+
+/// What the service's metrics say, where they say it.
+fn gauge(port: u16, series: &str) -> Option<f64> {
+    let text = curl(&[&format!("http://127.0.0.1:{port}/metrics")]);
+    text.lines().find_map(|line| line.strip_prefix(series)).map(|value| value.trim().parse().unwrap())
 }
 
 /// A port that was free a moment ago.
@@ -92,6 +99,8 @@ fn people_answer_over_http_and_a_responder_signs_what_it_reports() {
     answers(&desk, true);
     desk.service.start();
     desk.wait("the server", |_| TcpStream::connect(("127.0.0.1", people)).ok());
+    // After a restart too, the gauges are of what its state says.
+    desk.wait("the gauge", |_| gauge(probes, "portcullis_waiting{end=\"held_budget\"}").filter(|n| *n == 2.0));
 
     // One person twice is one person; two are two.
     let approve = |who: &(String, String)| http(people, "POST", "/contain/approve", Some(&who.0), &wanted);
@@ -113,6 +122,15 @@ fn people_answer_over_http_and_a_responder_signs_what_it_reports() {
     let (status, said) = http(people, "POST", "/contain/approve", Some(&ben.0), &json!({ "ids": [weary], "reason": "late" }));
     assert!(status == 409 && said["error"].as_str().unwrap().contains("does not wait"), "{said}");
     assert_eq!(http(people, "GET", "/contain", Some(&cyn.0), &Value::Null).1["count"], 0);
+    desk.wait("the gauge", |_| gauge(probes, "portcullis_waiting{end=\"held_budget\"}").filter(|n| *n == 0.0));
+    let spent = gauge(probes, "portcullis_budget_spent_ratio{action=\"terminate_session\"}").unwrap();
+    assert!(spent > 0.0 && spent <= 1.0, "{spent}");
+    assert_eq!(gauge(probes, "portcullis_held_tenants{by=\"pause\"}"), Some(0.0));
+    for (verb, wanted) in [("pause", 1.0), ("resume", 0.0)] {
+        let (is_fine, said) = desk.says("anna", &[verb, "--tenant", "acme"]);
+        assert!(is_fine, "{said}");
+        desk.wait("the gauge", |_| gauge(probes, "portcullis_held_tenants{by=\"pause\"}").filter(|n| *n == wanted));
+    }
     for (body, wanted) in [(json!({ "ids": [weary] }), 400), (json!({ "idz": [] }), 400), (json!({ "reason": "x" }), 400)] {
         assert_eq!(http(people, "POST", "/contain/approve", Some(&ben.0), &body).0, wanted, "{body}");
     }

@@ -243,6 +243,11 @@ impl<V: Value + Default> LogPartition<V> {
         hasher.finalize().to_hex().to_string()
     }
 
+    /// What the batch changed, in key order: key and encoded value, empty where it is gone.
+    pub fn for_each_change(&mut self, mut visit: impl FnMut(&[u8], &[u8])) {
+        self.store.changed().for_each(|change| visit(change.key, change.encoded));
+    }
+
     /// The next record to read.
     pub fn position(&self) -> i64 {
         self.position

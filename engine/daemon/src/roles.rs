@@ -7,6 +7,7 @@ mod log_role;
 mod owned;
 pub mod recovery;
 pub mod score;
+mod standing;
 mod tables;
 mod takeover;
 

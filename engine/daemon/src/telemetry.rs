@@ -83,6 +83,24 @@ const FINDINGS: Meter = meter(
 const PROPOSALS: Meter = meter("portcullis_proposals_total", Kind::Counter, &["action"], "Containment that SCORE proposed");
 const DECISIONS: Meter = meter("portcullis_decisions_total", Kind::Counter, &["action", "end"], "What became of proposals at the gate");
 const ANSWERS: Meter = meter("portcullis_answers_total", Kind::Counter, &["end"], "Answers of people: followed, or refused");
+const WAITING: Meter = meter(
+    "portcullis_waiting",
+    Kind::Gauge,
+    &["end"],
+    "Proposals that wait at the gate: for a person, a budget, the breaker, or a rotation's grace",
+);
+const HELD: Meter = meter(
+    "portcullis_held_tenants",
+    Kind::Gauge,
+    &["by"],
+    "Tenants of which everything is held: by the breaker, or by a person's pause. As of what the gate decided on last",
+);
+const BUDGET: Meter = meter(
+    "portcullis_budget_spent_ratio",
+    Kind::Gauge,
+    &["action"],
+    "The most that a class of a tenant has spent of its budget for the action: 1 is all of it. As of what the gate decided on last",
+);
 const LABELS: Meter = meter(
     "portcullis_labels_total",
     Kind::Counter,
@@ -134,6 +152,9 @@ pub const ALL: &[Meter] = &[
     PROPOSALS,
     DECISIONS,
     ANSWERS,
+    WAITING,
+    HELD,
+    BUDGET,
     LABELS,
     CHECKPOINTS,
     CHECKPOINT_AT,
@@ -247,6 +268,20 @@ pub fn transaction(role: &'static str, published: Published, read: usize, writte
         counter!(READ.name, "role" => role).increment(read as u64);
         counter!(WRITTEN.name, "role" => role).increment(written as u64);
         histogram!(TRANSACTION.name, "role" => role).record(took);
+    }
+}
+
+/// Where the gate stands.
+pub fn standing(waiting: &BTreeMap<DecisionEnd, usize>, tripped: usize, paused: usize, spent: &BTreeMap<Action, f64>) {
+    use DecisionEnd::{HeldApproval, HeldBreaker, HeldBudget, HeldGrace};
+    for end in [HeldApproval, HeldBudget, HeldBreaker, HeldGrace] {
+        gauge!(WAITING.name, "end" => end.name()).set(waiting.get(&end).copied().unwrap_or(0) as f64);
+    }
+    for (by, tenants) in [("breaker", tripped), ("pause", paused)] {
+        gauge!(HELD.name, "by" => by).set(tenants as f64);
+    }
+    for action in Action::ALL.iter().filter(|action| !action.is_notice()) {
+        gauge!(BUDGET.name, "action" => action.name()).set(spent.get(action).copied().unwrap_or(0.0));
     }
 }
 

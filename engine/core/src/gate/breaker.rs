@@ -70,6 +70,16 @@ impl Breaker {
         (!action.is_notice()).then(|| (held.why.clone(), held.until))
     }
 
+    /// By itself.
+    pub fn is_tripped(&self, now: Time) -> bool {
+        self.open.as_ref().is_some_and(|held| held.until > now)
+    }
+
+    /// By a person.
+    pub fn is_paused(&self, now: Time) -> bool {
+        self.paused.as_ref().is_some_and(|held| held.until > now)
+    }
+
     pub fn pause(&mut self, until: Time, by: &str, reason: &str) {
         self.paused = Some(Held { until, why: format!("{by} has paused everything until {until}: {reason}") });
     }

@@ -3,6 +3,7 @@
 use super::Topics;
 use super::log_role::{AT, Borrowed, Decides, Partitions, Place};
 use super::score::subject_key;
+use super::standing::Standing;
 use crate::audit::ends::Ends;
 use crate::audit::head::Heads;
 use crate::jws::Signer;
@@ -29,6 +30,7 @@ pub struct Gate {
     heads: Heads,
     heads_of_score: Heads,
     ends_of_score: Ends,
+    standing: Standing,
 }
 
 impl Gate {
@@ -51,6 +53,7 @@ impl Gate {
             heads: Heads::new(heads_every),
             heads_of_score: Heads::new(heads_every),
             ends_of_score: Ends::watch(kafka, &topics.journal, heads_every)?,
+            standing: Standing::default(),
             topics,
         })
     }
@@ -77,12 +80,13 @@ impl Role for Gate {
     }
 
     fn turn(&mut self, source: &mut Source) -> anyhow::Result<()> {
-        self.partitions.turn(source)
+        self.partitions.turn(source)?;
+        self.standing.follow(&mut self.partitions)
     }
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         self.say_ends(outbox);
-        let Gate { topics, encoding, signer, partitions, tally, .. } = self;
+        let Gate { topics, encoding, signer, partitions, tally, standing, .. } = self;
         partitions.apply(batch, outbox, |nth, mut output, outbox| {
             signer.sign_all(std::slice::from_mut(&mut output));
             match &output {
@@ -101,16 +105,20 @@ impl Role for Gate {
                 keep_waiting(topics, *encoding, decision, &output, outbox);
             }
         })?;
+        standing.applied(partitions, batch.partitions().map(|records| records.at().partition));
         Ok(())
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
         self.tally.commit();
-        self.partitions.commit()
+        self.partitions.commit()?;
+        self.standing.commit(&mut self.partitions);
+        Ok(())
     }
 
     fn abort(&mut self) {
         self.tally.abort();
+        self.standing.abort();
         self.partitions.abort();
     }
 

@@ -258,6 +258,16 @@ where
         self.owned.iter().map(|(number, owned)| (*number, owned.partition.journal().digest.as_str()))
     }
 
+    /// The partitions that are live.
+    pub fn numbers(&self) -> impl Iterator<Item = i32> {
+        self.owned.keys().copied()
+    }
+
+    /// One that is live.
+    pub fn partition(&mut self, number: i32) -> Option<&mut LogPartition<V>> {
+        self.owned.get_mut(&number).map(|owned| &mut owned.partition)
+    }
+
     /// The batch is published: remember it.
     pub fn commit(&mut self) -> anyhow::Result<()> {
         let numbers: Vec<i32> = self.owned.keys().copied().collect();
