@@ -64,7 +64,7 @@ impl ActivePolicy {
         match self.after(record) {
             Ok(None) => {}
             Ok(Some(active)) => {
-                telemetry::policy(log, &self.policy.version, &active.policy.version);
+                telemetry::policy(log, Some(&self.policy), &active.policy);
                 tracing::info!(log, version = record.version, digest = record.digest, author = record.author, "policy adopted");
                 *self = active;
             }

@@ -4,6 +4,7 @@
 
 use crate::active_policy::ActivePolicy;
 use crate::shelf::Overlay;
+use crate::telemetry;
 use portcullis_connectors::failpoint::{self, Point};
 use portcullis_core::batch::{self, Counts, PartitionState, Room};
 use portcullis_core::event::Event;
@@ -174,6 +175,7 @@ impl<V: Value + Default> LogPartition<V> {
             })?,
             None => ActivePolicy::built_in(),
         };
+        telemetry::policy(log, None, active.policy());
         let committed = (!shared.is_temporary()).then(|| {
             Arc::new(Committed {
                 active: active.clone(),

@@ -9,6 +9,7 @@ use portcullis_core::containment::{Action, AnswerEnd, DecisionEnd};
 use portcullis_core::decide::DECISION_VERSION;
 use portcullis_core::event::{Class, Label};
 use portcullis_core::lifecycle::FindingKind;
+use portcullis_core::policy::Policy;
 use portcullis_core::verdict::Level;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -119,7 +120,13 @@ const POLICY: Meter = meter(
     "portcullis_policy_info",
     Kind::Gauge,
     &["log", "version"],
-    "1 for the policy that a partition of the log last adopted in this process, 0 for those before it",
+    "1 for the policy that a partition of the log last adopted or was taken over with in this process, 0 for those before it",
+);
+const EXCEPTION: Meter = meter(
+    "portcullis_exception_end_timestamp_seconds",
+    Kind::Gauge,
+    &["exception"],
+    "When an exception of the policy in force ends, Unix time; 0: it was taken out",
 );
 const BUILD: Meter = meter("portcullis_build_info", Kind::Gauge, &["version", "decision_version"], "1: what runs here");
 const LAG: Meter = meter("portcullis_lag_records", Kind::Gauge, &["role"], "Records that wait in the partitions assigned to this process");
@@ -159,6 +166,7 @@ pub const ALL: &[Meter] = &[
     CHECKPOINTS,
     CHECKPOINT_AT,
     POLICY,
+    EXCEPTION,
     BUILD,
     LAG,
     LAG_SECONDS,
@@ -299,10 +307,16 @@ pub fn checkpoint(log: &str, partition: i32, is_done: bool) {
     }
 }
 
-/// A partition of `log` adopted a policy in place of another.
-pub fn policy(log: &str, before: &str, now: &str) {
-    gauge!(POLICY.name, "log" => log.to_owned(), "version" => before.to_owned()).set(0.0);
-    gauge!(POLICY.name, "log" => log.to_owned(), "version" => now.to_owned()).set(1.0);
+/// A partition of `log` goes by a policy now, in place of another.
+pub fn policy(log: &str, before: Option<&Policy>, now: &Policy) {
+    if let Some(before) = before {
+        gauge!(POLICY.name, "log" => log.to_owned(), "version" => before.version.clone()).set(0.0);
+        before.exceptions.iter().for_each(|exception| gauge!(EXCEPTION.name, "exception" => exception.id.clone()).set(0.0));
+    }
+    gauge!(POLICY.name, "log" => log.to_owned(), "version" => now.version.clone()).set(1.0);
+    for exception in &now.exceptions {
+        gauge!(EXCEPTION.name, "exception" => exception.id.clone()).set((exception.ends.0 / 1_000) as f64);
+    }
 }
 
 /// What a record of an input became.
