@@ -289,7 +289,8 @@ helm uninstall --namespace portcullis portcullis --wait > /dev/null
 [ "$(claims)" = "$before" ] || fail "claims have gone with the release: $(claims)"
 rest=$(k get statefulsets,services,networkpolicies,configmaps,serviceaccounts,pdb,jobs --output name | grep -vE '/(kube-root-ca.crt|default)$' || true)
 [ -z "$rest" ] || fail "this has stayed: $rest"
-until_true 60 "no pod is left" test -z "$(k get pods --selector 'app.kubernetes.io/component in (ingest,score,gate)' --output name)"
+no_pods() { [ -z "$(k get pods --selector 'app.kubernetes.io/component in (ingest,score,gate)' --output name)" ]; }
+until_true 60 "no pod is left" no_pods
 helm_ install portcullis "${least[@]}" --set score.persistence.size=30Gi
 [ "$(key)" = "$first" ] || fail "the key that stayed was not taken up"
 [ "$(claims)" = "$before" ] || fail "the claims that stayed were not taken up: $(claims)"
