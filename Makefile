@@ -18,7 +18,7 @@ QUALITY_SEEDS ?= 1001-1004
 EVENTS_EACH ?= 300000
 TIMES      ?= 3
 
-.PHONY: demo test test-keycloak torture deny build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage weights model helm-check helm-readme install bootstrap
+.PHONY: demo test test-keycloak test-cluster torture deny build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage weights model helm-check helm-readme install bootstrap
 
 demo: build
 	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
@@ -117,6 +117,10 @@ model:
 # The chart, the alerts, the dashboard and their pages. Seconds, once its tools are built (Go, 4 minutes); no cluster.
 helm-check: build
 	@helm/check.sh "$(PORTCULLIS)"
+
+# The chart on a real Kubernetes API: control plane and etcd are built once (Go, 10 minutes), nodes and volumes are played; six minutes.
+test-cluster: build
+	@helm/cluster-test.sh "$(PORTCULLIS)"
 
 # helm/portcullis/README.md: the table of values.yaml. A check fails when it is stale.
 helm-readme:

@@ -1,5 +1,5 @@
 {{/*
-portcullis.yaml of all roles. What is secret is named by the path of its file; `_pod.tpl` mounts the files.
+portcullis.yaml, one for all roles. What is secret is named by the path of its file; `_pod.tpl` mounts the files.
 */}}
 
 {{- define "portcullis.config" -}}
@@ -81,6 +81,25 @@ portcullis.yaml of all roles. What is secret is named by the path of its file; `
 {{- $topics := dict "prefix" $v.topics.prefix "partitions" (int64 $v.topics.partitions) "replication" (int64 $v.topics.replication) }}
 {{- dict "kafka" $kafka "topics" $topics "ingest" $ingest "score" $score "state" $state "gate" $gate
     "output" (dict "encoding" $v.output.encoding) "http" $http | toYaml }}
+{{- end }}
+
+{{/*
+What a role has use for, so that its pods restart for a change of that alone. Others' sections are left out by name: one that is added to
+the configuration restarts everybody until it stands here. Called with (dict "root" $ "role" "score").
+*/}}
+{{- define "portcullis.configOf" -}}
+{{- $config := include "portcullis.config" .root | fromYaml }}
+{{- $others := dict "ingest" (list "score" "state" "gate" "output") "score" (list "ingest" "gate") "gate" (list "ingest" "score") }}
+{{- $own := $config }}
+{{- range get $others .role }}
+{{- $own = omit $own . }}
+{{- end }}
+{{- if ne .role "gate" }}
+{{- $_ := set $own "http" (omit $own.http "contain") }}
+{{- end }}
+{{- /* The pace of every role. */}}
+{{- $_ := set $own "transaction" $config.score.transaction }}
+{{- toYaml $own }}
 {{- end }}
 
 {{/* A scalar as text: numbers of values are floats, and would become 1e+06. */}}

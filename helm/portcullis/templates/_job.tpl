@@ -31,7 +31,7 @@ spec:
       restartPolicy: Never
       containers:
         - name: {{ .name }}
-          {{- include "portcullis.container" $root | nindent 10 }}
+          {{- include "portcullis.container" (dict "root" $root) | nindent 10 }}
           args:
             {{- toYaml .args | nindent 12 }}
           resources:

@@ -47,11 +47,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- end }}
 {{- end }}
 
+{{/* Called with (dict "root" $ "image" ...): a tag or a digest of `image` takes the place of both of all roles'. */}}
 {{- define "portcullis.image" -}}
-{{- with .Values.image }}
-{{- if .registry }}{{ .registry }}/{{ end }}{{ .repository }}
-{{- if .digest }}@{{ .digest }}{{ else }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
-{{- end }}
+{{- $image := .root.Values.image }}
+{{- $own := .image | default dict }}
+{{- $which := ternary $own $image (or $own.tag $own.digest | empty | not) }}
+{{- if $image.registry }}{{ $image.registry }}/{{ end }}{{ $image.repository }}
+{{- if $which.digest }}@{{ $which.digest }}{{ else }}:{{ $which.tag | default .root.Chart.AppVersion }}{{ end }}
 {{- end }}
 
 {{- define "portcullis.signingKey" -}}

@@ -16,21 +16,22 @@ securityContext:
   {{- toYaml .Values.podSecurityContext | nindent 2 }}
 {{- end }}
 
-{{/* Image, security and environment of a container. */}}
+{{/* Image, security and environment of a container. `image`: a role's own tag or digest. */}}
 {{- define "portcullis.container" -}}
+{{- $v := .root.Values -}}
 image: {{ include "portcullis.image" . }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+imagePullPolicy: {{ $v.image.pullPolicy }}
 securityContext:
-  {{- toYaml .Values.securityContext | nindent 2 }}
+  {{- toYaml $v.securityContext | nindent 2 }}
 env:
   - name: POD_NAME
     valueFrom: { fieldRef: { fieldPath: metadata.name } }
   - name: PORTCULLIS_LOG
-    value: {{ .Values.log.filter | quote }}
-  {{- with .Values.extraEnv }}
+    value: {{ $v.log.filter | quote }}
+  {{- with $v.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
-{{- with .Values.extraEnvFrom }}
+{{- with $v.extraEnvFrom }}
 envFrom:
   {{- toYaml . | nindent 2 }}
 {{- end }}

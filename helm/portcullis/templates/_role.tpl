@@ -54,7 +54,7 @@ spec:
   template:
     metadata:
       annotations:
-        checksum/config: {{ include "portcullis.config" $root | sha256sum }}
+        checksum/config: {{ include "portcullis.configOf" . | sha256sum }}
         {{- with $v.podAnnotations }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -92,7 +92,7 @@ spec:
         {{- end }}
       containers:
         - name: portcullis
-          {{- include "portcullis.container" $root | nindent 10 }}
+          {{- include "portcullis.container" (dict "root" $root "image" $v.image) | nindent 10 }}
           args:
             - run
             - --config=/etc/portcullis/config/portcullis.yaml
