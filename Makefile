@@ -17,8 +17,9 @@ TORTURE_LOG ?= ./out/torture.log
 QUALITY_SEEDS ?= 1001-1004
 EVENTS_EACH ?= 300000
 TIMES      ?= 3
+FUZZ_SECONDS ?= 600
 
-.PHONY: demo test test-keycloak test-cluster torture deny build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage weights model helm-check helm-readme install bootstrap
+.PHONY: demo test test-keycloak test-cluster torture fuzz deny build lint bench-core bench-drain bench-peers bench-compare bench-ingest bench-latency bench-scale bench-idle bench-takeover bench-quality coverage weights model helm-check helm-readme install bootstrap
 
 demo: build
 	@"$(PORTCULLIS)" demo --seed $(SEED) --events $(EVENTS) --out "$(OUT)"
@@ -33,6 +34,10 @@ torture: bootstrap
 	cargo build --release --locked --workspace --bins
 	@mkdir -p "$(dir $(TORTURE_LOG))"
 	@"$(CARGO_TARGET_DIR)/release/judge" --from $(SEED) --seeds $(SEEDS) --lanes $(LANES) --log "$(TORTURE_LOG)"
+
+# Every decoder and parser under libFuzzer, FUZZ_SECONDS each (the first build takes 8 minutes).
+fuzz: bootstrap
+	@.ci/fuzz $(FUZZ_SECONDS)
 
 # Licences, sources and advisories of what is depended on. CI runs it, too.
 deny: bootstrap
