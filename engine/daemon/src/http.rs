@@ -12,6 +12,7 @@
 //!
 //! A partition that needs a person makes the process unready and not dead: a restart would not mend it.
 
+mod bounded;
 pub mod contain;
 pub mod people;
 
@@ -92,7 +93,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let until = |mut stopped: watch::Receiver<bool>| async move { drop(stopped.wait_for(|stop| *stop).await) };
         let serve = move || {
-            let served = axum::serve(listener, router).with_graceful_shutdown(until(stopped.clone()));
+            let served = axum::serve(bounded::Bounded::new(listener), router).with_graceful_shutdown(until(stopped.clone()));
             let ended = runtime.block_on(async {
                 tokio::select! {
                     ended = async { served.await } => ended,
