@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 # The policy goes through the log (Job `-policy`); the other is written by `--role all` alone. One format so far. A mapping of a custom format
-# is a file that `extraVolumes` bring, which is not there when the rendered configuration is validated.
-NOT_OURS = {"policy.file", "output.format", "ingest.inputs.mapping"}
+# and a receiver's token are files that `extraVolumes` bring, which are not there when the rendered configuration is validated. Lists are seen by
+# their name alone.
+NOT_OURS = {"policy.file", "output.format", "ingest.inputs.mapping", "output.set.receivers.token_file"}
 
 
 def keys_of_schema(node, path=""):

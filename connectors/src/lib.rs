@@ -5,3 +5,4 @@ pub mod failpoint;
 pub mod file;
 pub mod formats;
 pub mod kafka;
+pub mod outputs;

@@ -81,6 +81,15 @@ impl Service {
         file
     }
 
+    /// Says more in the configuration, and in those that are written after it.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    pub fn configure_more(&mut self, yaml: &str) {
+        self.rest.push_str(yaml);
+        self.configure_as("portcullis", &self.settings.clone());
+    }
+
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -202,12 +211,20 @@ impl Service {
     /// # Panics
     /// If it cannot be read.
     pub fn records(&self, topic: &str) -> Vec<(String, Vec<u8>)> {
+        self.records_by(topic, "type")
+    }
+
+    /// The same with another header; empty where there is none.
+    ///
+    /// # Panics
+    /// If it cannot be read.
+    pub fn records_by(&self, topic: &str, header: &str) -> Vec<(String, Vec<u8>)> {
         let mut reader = Reader::open(&self.settings).expect("a reader");
         let mut all = Vec::new();
         for partition in 0..reader.partitions(topic).expect("the topic's partitions") {
             reader
                 .read(&TopicPartition::new(topic, partition), Start::Beginning, None, |record| {
-                    let kind = record.header("type").map(|v| String::from_utf8_lossy(v).into_owned()).unwrap_or_default();
+                    let kind = record.header(header).map(|v| String::from_utf8_lossy(v).into_owned()).unwrap_or_default();
                     all.push((kind, record.value.unwrap_or_default().to_vec()));
                     ControlFlow::Continue(())
                 })

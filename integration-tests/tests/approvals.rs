@@ -5,7 +5,7 @@ use portcullis_integration_tests::attack::push_fatigue;
 use portcullis_integration_tests::desk::Desk;
 use portcullis_integration_tests::http::curl;
 use portcullis_integration_tests::kafka::shared;
-use portcullis_integration_tests::python::python;
+use portcullis_integration_tests::python::{RESPONDER, python};
 use portcullis_integration_tests::responder::Responder;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -189,7 +189,7 @@ fn people_answer_over_http_and_a_responder_signs_what_it_reports() {
 
 #[test]
 fn the_responder_in_python_verifies_acts_and_signs() {
-    let python = match python() {
+    let python = match python(&RESPONDER) {
         Ok(python) => python,
         Err(why) => return println!("SKIPPED responder.py: {why}"),
     };

@@ -11,8 +11,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const USERS: [&str; 10] =
-    ["ingest", "score", "gate", "all", "topics-apply", "policy-apply", "contain", "dead-letter", "audit", "log-export"];
+const USERS: [&str; 11] =
+    ["ingest", "score", "gate", "publish", "all", "topics-apply", "policy-apply", "contain", "dead-letter", "audit", "log-export"];
 
 fn broker() -> &'static Broker {
     static BROKER: OnceLock<Broker> = OnceLock::new();
@@ -29,7 +29,10 @@ struct House {
 
 impl House {
     fn open(name: &str) -> House {
-        let service = Service::configure(&broker().settings(), &unique(name), 1, "format: native, tenant: acme");
+        let mut service = Service::configure(&broker().settings(), &unique(name), 1, "format: native, tenant: acme");
+        let receiver = format!("{{ name: iga, token_digest: {} }}", "ab".repeat(32));
+        service
+            .configure_more(&format!("output: {{ also: [ocsf, set], set: {{ listen: \"127.0.0.1:0\", receivers: [ {receiver} ] }} }}\n"));
         let plan = service.cli(&["topics", "plan", "--acls", "--config", &service.shown("portcullis.yaml")]);
         let lines: Vec<String> = plan.lines().filter(|line| line.starts_with("kafka-acls.sh")).map(str::to_owned).collect();
         broker().kafka_acls(&lines);
@@ -128,6 +131,7 @@ fn every_role_and_command_lives_on_the_access_that_is_printed_for_it() {
     let house = House::open("closed");
     let names = &house.service.names;
     let (ingest, score, gate) = (house.start("ingest"), house.start("score"), house.start("gate"));
+    let publish = house.start("publish");
     house.feed("tired");
     house.wait_for_request("tired", &[&ingest, &score, &gate]);
 
@@ -136,7 +140,11 @@ fn every_role_and_command_lives_on_the_access_that_is_printed_for_it() {
     let (score, gate) = (house.start("score"), house.start("gate"));
     house.feed("weary");
     house.wait_for_request("weary", &[&ingest, &score, &gate]);
-    let denials = [&ingest, &score, &gate].map(Running::log).concat();
+    for topic in [&names.ocsf, &names.set] {
+        house.service.settle(topic, Duration::from_secs(2));
+        assert!(!house.service.records(topic).is_empty(), "{}", publish.log());
+    }
+    let denials = [&ingest, &score, &gate, &publish].map(Running::log).concat();
     assert!(!denials.to_lowercase().contains("authoriz") && !denials.contains("denied"), "{denials}");
 
     let key = house.service.shown("anna.key");
@@ -153,7 +161,7 @@ fn every_role_and_command_lives_on_the_access_that_is_printed_for_it() {
             .contains("2 dead letters")
     );
     house.says("log-export", &["log", "export", "--out", &house.service.shown("log.ndjson")]);
-    [ingest, score, gate].into_iter().for_each(Running::stop);
+    [ingest, score, gate, publish].into_iter().for_each(Running::stop);
     assert!(house.says("audit", &["audit", "verify"]).contains(": 0 faults"));
     house.says("audit", &["audit", "export", "--out", &house.service.shown("audit.ndjson")]);
 

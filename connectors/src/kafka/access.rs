@@ -17,7 +17,9 @@ pub enum User {
     Ingest,
     Score,
     Gate,
-    /// The three in one process, which applies its policy file, too.
+    /// Makes the further outputs and hands SETs to their receivers.
+    Publish,
+    /// All roles in one process, which applies its policy file, too.
     All,
     TopicsApply,
     PolicyApply,
@@ -28,10 +30,11 @@ pub enum User {
 }
 
 impl User {
-    pub const EVERY: [User; 10] = [
+    pub const EVERY: [User; 11] = [
         User::Ingest,
         User::Score,
         User::Gate,
+        User::Publish,
         User::All,
         User::TopicsApply,
         User::PolicyApply,
@@ -47,6 +50,7 @@ impl User {
             User::Ingest => "ingest",
             User::Score => "score",
             User::Gate => "gate",
+            User::Publish => "publish",
             User::All => "all",
             User::TopicsApply => "topics-apply",
             User::PolicyApply => "policy-apply",
@@ -63,6 +67,7 @@ impl User {
             User::Ingest => "portcullis run --role ingest",
             User::Score => "portcullis run --role score",
             User::Gate => "portcullis run --role gate",
+            User::Publish => "portcullis run --role publish",
             User::All => "portcullis run --role all",
             User::TopicsApply => "portcullis topics apply",
             User::PolicyApply => "portcullis policy apply",
@@ -74,7 +79,7 @@ impl User {
     }
 
     fn acts_as(self, other: User) -> bool {
-        self == other || self == User::All && matches!(other, User::Ingest | User::Score | User::Gate | User::PolicyApply)
+        self == other || self == User::All && matches!(other, User::Ingest | User::Score | User::Gate | User::Publish | User::PolicyApply)
     }
 
     fn is_one_of(self, users: &[User]) -> bool {
@@ -83,7 +88,7 @@ impl User {
 
     /// Runs as a service, which looks whether the topics are as they should be.
     fn is_role(self) -> bool {
-        matches!(self, User::Ingest | User::Score | User::Gate | User::All)
+        matches!(self, User::Ingest | User::Score | User::Gate | User::Publish | User::All)
     }
 }
 
@@ -181,6 +186,11 @@ pub fn group(prefix: &str, role: User) -> String {
     format!("{prefix}-{}", role.name())
 }
 
+/// The consumer group by which a receiver of SETs is served.
+pub fn receiver_group(prefix: &str, receiver: &str) -> String {
+    format!("{prefix}-set-{receiver}")
+}
+
 /// The transactional id of a user; `instance` tells those apart that may be there at the same time.
 pub fn transactional_id(prefix: &str, user: User, instance: &str) -> String {
     match user {
@@ -208,11 +218,17 @@ pub fn grants(user: User, topics: &[Topic], prefix: &str, score_group: &str) -> 
             grant(Resource::Group, group, false, vec![Operation::Read]);
         }
     }
+    // Where there are no further outputs, nobody makes them.
+    let publishes = topics.iter().any(|topic| topic.writers.contains(&User::Publish));
+    if publishes && user.acts_as(User::Publish) {
+        grant(Resource::Group, group(prefix, User::Publish), false, vec![Operation::Read]);
+        grant(Resource::Group, receiver_group(prefix, ""), true, vec![Operation::Read]);
+    }
     if user != User::TopicsApply {
         grant(Resource::Group, READERS.to_owned(), false, vec![Operation::Describe]);
     }
-    for writer in [User::Ingest, User::Score, User::Gate, User::PolicyApply, User::Contain, User::DeadLetter] {
-        if user.acts_as(writer) {
+    for writer in [User::Ingest, User::Score, User::Gate, User::Publish, User::PolicyApply, User::Contain, User::DeadLetter] {
+        if user.acts_as(writer) && (publishes || writer != User::Publish) {
             let is_prefix = !matches!(writer, User::PolicyApply | User::DeadLetter);
             grant(Resource::TransactionalId, transactional_id(prefix, writer, ""), is_prefix, vec![Operation::Write]);
         }
@@ -250,7 +266,7 @@ pub fn commands(grants: &[Grant], principal: &str, bootstrap_servers: &str) -> V
 
 #[cfg(test)]
 mod tests {
-    use super::super::topics::{Names, plan};
+    use super::super::topics::{Also, Names, add_outputs, plan};
     use super::*;
 
     fn of(user: User) -> Vec<Grant> {
@@ -289,6 +305,26 @@ mod tests {
             }
         }
         assert!(!may(User::All, Operation::Create, Resource::Topic, "p.events"), "topics are made by somebody else");
+    }
+
+    #[test]
+    fn who_makes_further_outputs_is_granted_something_where_there_are_some() {
+        let mut topics = plan("p", 3, 1, &[]);
+        let without = grants(User::All, &topics, "p", "scorers");
+        add_outputs(&mut topics, "p", Also { ocsf: false, set: true });
+        let publish = grants(User::Publish, &topics, "p", "scorers");
+        let may = |operation, resource, name: &str, is_prefix| {
+            publish
+                .iter()
+                .any(|g| (g.resource, g.name.as_str(), g.is_prefix) == (resource, name, is_prefix) && g.operations.contains(&operation))
+        };
+        assert!(may(Operation::Read, Resource::Topic, "p.verdicts", false) && !may(Operation::Write, Resource::Topic, "p.verdicts", false));
+        assert!(may(Operation::Write, Resource::Topic, "p.set", false) && may(Operation::Write, Resource::Topic, "p.set-refused", false));
+        assert!(may(Operation::Read, Resource::Group, "p-publish", false) && may(Operation::Read, Resource::Group, "p-set-", true));
+        assert!(topics.iter().all(|topic| topic.name != "p.ocsf"));
+        let with = grants(User::All, &topics, "p", "scorers");
+        assert!(without.iter().all(|g| !g.name.contains("publish")) && publish.iter().all(|g| with.contains(g) || g.name == "p.verdicts"));
+        assert!(with.iter().any(|g| g.name == "p.verdicts" && g.operations.contains(&Operation::Read)));
     }
 
     #[test]

@@ -74,6 +74,9 @@ pub struct Names {
     pub gate_journal: String,
     pub dead_letter: String,
     pub retry: String,
+    pub ocsf: String,
+    pub set: String,
+    pub set_refused: String,
 }
 
 impl Names {
@@ -91,6 +94,9 @@ impl Names {
             gate_journal: name("gate-journal"),
             dead_letter: name("dead-letter"),
             retry: name("retry"),
+            ocsf: name("ocsf"),
+            set: name("set"),
+            set_refused: name("set-refused"),
         }
     }
 }
@@ -105,15 +111,8 @@ enum Keep {
 pub fn plan(prefix: &str, partitions: i32, replication: i32, inputs: &[String]) -> Vec<Topic> {
     let names = Names::new(prefix);
     let gate = partitions.min(GATE_PARTITIONS);
-    let ours = |name: String, purpose, partitions, keep, readers, writers| Topic {
-        name,
-        owner: Owner::Portcullis,
-        purpose,
-        partitions,
-        replication,
-        settings: settings(keep, replication),
-        readers,
-        writers,
+    let ours = |name: String, purpose, partitions, keep, readers, writers| {
+        of_ours(name, purpose, (partitions, replication), keep, readers, writers)
     };
     use User::{Audit, Contain, DeadLetter, Gate, Ingest, LogExport, PolicyApply, Score};
     let mut topics = vec![
@@ -169,6 +168,41 @@ pub fn plan(prefix: &str, partitions: i32, replication: i32, inputs: &[String]) 
         writers: &[],
     }));
     topics
+}
+
+fn of_ours(
+    name: String,
+    purpose: &'static str,
+    (partitions, replication): (i32, i32),
+    keep: Keep,
+    readers: &'static [User],
+    writers: &'static [User],
+) -> Topic {
+    Topic { name, owner: Owner::Portcullis, purpose, partitions, replication, settings: settings(keep, replication), readers, writers }
+}
+
+/// Which outputs there are beside the verdicts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Also {
+    pub ocsf: bool,
+    pub set: bool,
+}
+
+/// Adds the topics of further outputs to a plan, and who makes them of the verdicts.
+pub fn add_outputs(plan: &mut Vec<Topic>, prefix: &str, also: Also) {
+    use User::{Audit, Contain, Publish};
+    let names = Names::new(prefix);
+    let Some(verdicts) = plan.iter_mut().find(|topic| topic.name == names.verdicts).filter(|_| also.ocsf || also.set) else { return };
+    verdicts.readers = &[Contain, Audit, Publish];
+    let copies = (verdicts.partitions, verdicts.replication);
+    if also.ocsf {
+        plan.push(of_ours(names.ocsf, "verdicts and containment as OCSF", copies, Keep::Days(30), &[], &[Publish]));
+    }
+    if also.set {
+        let purpose = "changes of level and confirmed containment as Security Event Tokens";
+        plan.push(of_ours(names.set, purpose, copies, Keep::Days(7), &[Publish], &[Publish]));
+        plan.push(of_ours(names.set_refused, "SETs that a receiver refused, with its reason", copies, Keep::Days(30), &[], &[Publish]));
+    }
 }
 
 /// A raw record at the broker's default limit (1 MiB) must still fit with what says why it is a dead letter, and an event made of it.

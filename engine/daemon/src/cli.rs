@@ -15,6 +15,7 @@ mod policy_diff;
 mod policy_test;
 mod run;
 mod score;
+mod set;
 mod simulate;
 mod topics;
 mod validate;
@@ -51,7 +52,7 @@ enum Command {
     Score(score::Args),
     /// Write labelled traffic of a simulated organisation.
     Simulate(simulate::Args),
-    /// Run the service on Kafka: ingest, score, gate, or all three in one process.
+    /// Run the service on Kafka: ingest, score, gate, publish, or all in one process.
     Run(run::Args),
     /// Show or create the topics.
     #[command(subcommand)]
@@ -87,6 +88,9 @@ enum Command {
     /// Make the key that signs containment requests, or print its public half.
     #[command(subcommand)]
     Gate(gate::GateCommand),
+    /// Make the token of a receiver of Security Event Tokens.
+    #[command(subcommand)]
+    Set(set::SetCommand),
     /// Print what `/metrics` shows, as a page.
     Metrics,
 }
@@ -155,6 +159,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::DeadLetter(command) => dead_letter::run(command),
         Command::Format(command) => format::run(command),
         Command::Gate(command) => gate::run(command),
+        Command::Set(command) => set::run(command),
         Command::Metrics => metrics(),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };

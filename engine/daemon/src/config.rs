@@ -5,6 +5,7 @@
 
 mod environment;
 mod http;
+mod output;
 mod read;
 mod schema;
 mod secret;
@@ -12,6 +13,7 @@ mod show;
 
 pub use environment::{PREFIX, of_process};
 pub use http::{Contain, Http, Person};
+pub use output::{Encoding, Output, Push, Receiver, SetOutput};
 pub use schema::schema;
 pub use secret::Secret;
 
@@ -152,17 +154,6 @@ pub struct Gate {
     pub audience: String,
     /// How often the ends of its journals are signed and published.
     pub sign_ends_every_ms: i64,
-}
-
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Output {
-    pub encoding: Encoding,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Encoding {
-    Json,
-    Avro,
 }
 
 #[derive(Clone, PartialEq, Debug)]

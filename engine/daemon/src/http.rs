@@ -15,6 +15,7 @@
 mod bounded;
 pub mod contain;
 pub mod people;
+pub mod set;
 
 use crate::status::{Phase, Status};
 use crate::telemetry::Metrics;
@@ -75,6 +76,19 @@ impl Server {
         tracing::info!(address = %server.address, answers, "HTTP: /contain");
         if !listen.ip().is_loopback() {
             tracing::warn!(address = %server.address, "http.contain.listen is not this host alone, and tokens come in plain text: let something that speaks TLS stand before it");
+        }
+        Ok(server)
+    }
+
+    /// What receivers of SETs ask for.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub fn of_receivers(listen: SocketAddr, streams: set::Streams) -> anyhow::Result<Server> {
+        let server = Server::serve("output.set.listen", listen, set::router(Arc::new(streams)))?;
+        tracing::info!(address = %server.address, "HTTP: /ssf/poll /ssf/verify");
+        if !listen.ip().is_loopback() {
+            tracing::warn!(address = %server.address, "output.set.listen is not this host alone, and tokens come in plain text: let something that speaks TLS stand before it");
         }
         Ok(server)
     }

@@ -8,12 +8,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes, SecretDocument};
 use ed25519_dalek::{Signer as _, SigningKey};
-use portcullis_core::containment::{ContainmentRequest, SecurityEvent};
+use portcullis_connectors::outputs::set::{self, Set};
+use portcullis_core::containment::ContainmentRequest;
 use portcullis_core::gate;
 use portcullis_core::id::digest;
 use portcullis_core::named_enum;
 use portcullis_core::record::Output;
-use portcullis_core::signature::{POLICY_TYPE, PublicKey, SignedPolicy};
+use portcullis_core::signature::{self, POLICY_TYPE, PublicKey, Signatory, SignedPolicy};
 use ring::rand::SystemRandom;
 use ring::rsa::{KeyPair, PublicKeyComponents};
 use ring::signature::RSA_PKCS1_SHA256;
@@ -185,7 +186,7 @@ impl Signer {
         for output in outputs {
             match output {
                 Output::Request(request) => request.jws = Some(self.sign(request)),
-                Output::Fact(fact) => fact.jws = Some(self.sign_set(fact)),
+                Output::Fact(fact) => fact.jws = Some(self.sign_set(&Set::of_fact(fact))),
                 _ => {}
             }
         }
@@ -202,35 +203,31 @@ impl Signer {
             exp: request.not_after.0.div_euclid(1_000),
             request: &unsigned,
         };
-        self.compact("secevent+jwt", &claims)
+        self.compact(set::TYPE, &claims)
     }
 
-    /// The SET of a fact: RFC 8417, its event as CAEP or RISC has it, its subject as RFC 9493.
-    pub fn sign_set(&self, fact: &SecurityEvent) -> String {
-        let seconds = fact.time.0.div_euclid(1_000);
-        let user: Value = fact
-            .target
-            .sub_id
-            .as_deref()
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or_else(|| json!({"format": "opaque", "id": fact.subject.id}));
-        let sub_id = match fact.target.kind.as_str() {
-            "session" => json!({"format": "complex", "user": user, "session": {"format": "opaque", "id": fact.target.id}}),
-            _ => user,
-        };
-        let mut event = json!({"event_timestamp": seconds, "initiating_entity": "policy", "reason_admin": {"en": fact.detail}});
-        if let Some(change) = &fact.change_type {
-            event["change_type"] = json!(change);
-            event["credential_type"] = json!(fact.target.kind);
-        }
-        if let Some(reason) = &fact.reason {
-            event["reason"] = json!(reason);
-        }
-        let claims = json!({
-            "iss": self.issuer, "aud": self.audience, "jti": fact.id, "iat": seconds, "txn": fact.incident, "sub_id": sub_id,
-            "events": { &fact.event: event },
-        });
-        self.compact("secevent+jwt", &claims)
+    /// The compact JWS of a SET.
+    pub fn sign_set(&self, set: &Set) -> String {
+        self.compact(set::TYPE, &set.claims(&self.issuer, &self.audience))
+    }
+
+    /// The same key, for others.
+    pub fn for_audience(&self, audience: &str) -> Signer {
+        Signer { audience: audience.to_owned(), ..self.clone() }
+    }
+
+    /// Whether a SET was signed by this very key.
+    pub fn has_signed(&self, jws: &str) -> bool {
+        let us = [Signatory { name: String::new(), kid: self.kid.clone(), key: self.public.clone() }];
+        signature::verify(jws, set::TYPE, &us).is_ok()
+    }
+
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    pub fn audience(&self) -> &str {
+        &self.audience
     }
 
     /// The compact JWS of something that a person says.
@@ -289,7 +286,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use portcullis_core::signature::{Signatory, verify};
+    use portcullis_core::signature::verify;
 
     #[test]
     fn a_key_of_either_sort_is_kept_read_and_verified() {

@@ -1,15 +1,19 @@
-//! The three roles: what each makes of a batch.
+//! The roles: what each makes of a batch.
 
+pub mod cloudevents;
 pub mod dead_letter;
 pub mod gate;
 pub mod ingest;
 mod log_role;
 mod owned;
+mod positions;
+pub mod publish;
 pub mod recovery;
 pub mod score;
 mod standing;
 mod tables;
 mod takeover;
+pub mod transmit;
 
 pub use log_role::{AT, Borrowed, Decides, Nth, Place, decide, wall_clock};
 pub use takeover::Turnstile;
@@ -31,6 +35,9 @@ pub struct Topics {
     pub gate_journal: Arc<str>,
     pub dead_letter: Arc<str>,
     pub retry: Arc<str>,
+    pub ocsf: Arc<str>,
+    pub set: Arc<str>,
+    pub set_refused: Arc<str>,
 }
 
 impl Topics {
@@ -48,6 +55,9 @@ impl Topics {
             gate_journal: names.gate_journal.into(),
             dead_letter: names.dead_letter.into(),
             retry: names.retry.into(),
+            ocsf: names.ocsf.into(),
+            set: names.set.into(),
+            set_refused: names.set_refused.into(),
         }
     }
 }

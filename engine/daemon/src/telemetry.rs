@@ -108,6 +108,18 @@ const LABELS: Meter = meter(
     &["signal", "label"],
     "Labels by signal whose weight they moved for a subject; signal `none`: the verdict that was meant is not remembered",
 );
+const PUBLISHED: Meter = meter(
+    "portcullis_published_total",
+    Kind::Counter,
+    &["output", "type"],
+    "Records of the further outputs; output `none`: records of the verdicts that could not be read",
+);
+const SETS: Meter = meter(
+    "portcullis_sets_total",
+    Kind::Counter,
+    &["receiver", "end"],
+    "SETs by receiver: delivered, refused by it, or failed and tried again",
+);
 const CHECKPOINTS: Meter =
     meter("portcullis_checkpoints_total", Kind::Counter, &["end"], "Checkpoints of a partition's state: uploaded, or failed");
 const CHECKPOINT_AT: Meter = meter(
@@ -163,6 +175,8 @@ pub const ALL: &[Meter] = &[
     HELD,
     BUDGET,
     LABELS,
+    PUBLISHED,
+    SETS,
     CHECKPOINTS,
     CHECKPOINT_AT,
     POLICY,
@@ -235,7 +249,7 @@ fn describe() {
 
 fn observe(status: &Status) {
     let workers = status.workers();
-    for role in ["ingest", "score", "gate"] {
+    for role in ["ingest", "score", "gate", "publish", "transmit"] {
         let mine: Vec<_> = workers.iter().filter(|w| w.role == role).collect();
         if mine.is_empty() {
             continue;
@@ -253,7 +267,7 @@ fn observe(status: &Status) {
         }
         gauge!(LAG.name, "role" => role).set(lag as f64);
         gauge!(LAG_SECONDS.name, "role" => role).set(behind.as_secs_f64());
-        if role != "ingest" {
+        if ["score", "gate"].contains(&role) {
             gauge!(STATE_BYTES.name, "role" => role).set(bytes as f64);
         }
         for (phase, count) in ["recovering", "live", "stopped"].into_iter().zip(phases) {
@@ -327,6 +341,24 @@ pub enum Became {
     DeadLetter,
 }
 
+/// What became of a SET at a receiver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SetEnd {
+    Delivered,
+    Refused,
+    Failed,
+}
+
+/// A receiver has answered, or not.
+pub fn set(receiver: &str, end: SetEnd) {
+    let end = match end {
+        SetEnd::Delivered => "delivered",
+        SetEnd::Refused => "refused",
+        SetEnd::Failed => "failed",
+    };
+    counter!(SETS.name, "receiver" => receiver.to_owned(), "end" => end).increment(1);
+}
+
 /// What a batch brings forth.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Counted {
@@ -343,6 +375,8 @@ pub enum Counted {
     Answer(AnswerEnd),
     /// By signal.
     Label(&'static str, Label),
+    /// By output and type.
+    Published(&'static str, &'static str),
 }
 
 impl Counted {
@@ -366,6 +400,7 @@ impl Counted {
             Counted::Proposal(action) => counter!(PROPOSALS.name, "action" => action.name()).increment(n),
             Counted::Decision(action, end) => counter!(DECISIONS.name, "action" => action.name(), "end" => end.name()).increment(n),
             Counted::Answer(end) => counter!(ANSWERS.name, "end" => end.name()).increment(n),
+            Counted::Published(output, kind) => counter!(PUBLISHED.name, "output" => *output, "type" => *kind).increment(n),
             Counted::Label(signal, label) => counter!(LABELS.name, "signal" => *signal, "label" => label.name()).increment(n),
         }
     }

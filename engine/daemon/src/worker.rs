@@ -1,4 +1,4 @@
-//! The commit loop: one OS thread owns one consumer, one transactional producer and its partitions. All three roles run it.
+//! The commit loop: one OS thread owns one consumer, one transactional producer and its partitions. Every role runs it.
 //!
 //! ```text
 //! receive -> decode -> load -> observe -> rules -> decide -> publish -> commit -> remember
@@ -22,10 +22,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// What differs between INGEST, SCORE and GATE.
+/// What differs between the roles.
 pub trait Role {
-    /// `ingest`, `score` or `gate`.
+    /// `ingest`, `score`, `gate`, `publish` or `transmit`.
     const NAME: &'static str;
+    /// It keeps the records of a batch until it is done with them, and commits their offsets itself then ([`Outbox::commit`]).
+    const COMMITS_LATER: bool = false;
+    /// Of a batch at the most, however many the pace allows.
+    const RECORDS_MAX: usize = usize::MAX;
 
     /// Partitions are ours from now on: start them, or begin to bring their state to where the group has committed; `turn` starts them then.
     ///
@@ -166,13 +170,13 @@ impl Outbox {
         }
     }
 
-    /// Commits an offset in the same transaction, though no record of the partition is in the batch.
+    /// Commits an offset in the same transaction, though no record of the partition is in the batch, or it is not committed with it.
     pub fn commit(&mut self, at: TopicPartition, offset: i64) {
         self.offsets.push((at, offset));
     }
 
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.records.is_empty() && self.offsets.is_empty()
     }
 
     pub fn len(&self) -> usize {
@@ -277,7 +281,7 @@ fn drive<R: Role>(sink: &mut Sink, source: &mut Source, pace: Pace, role: &mut R
             role.release(&mine, false)?;
             return Err(LeavesTheGroup.into());
         }
-        let received = source.receive(&mut batch, pace.records_max, pace.at_most, IDLE_WAIT)?;
+        let received = source.receive(&mut batch, pace.records_max.min(R::RECORDS_MAX), pace.at_most, IDLE_WAIT)?;
         for notice in &received.notices {
             tracing::warn!(?notice, "kafka");
         }
@@ -307,8 +311,11 @@ fn drive<R: Role>(sink: &mut Sink, source: &mut Source, pace: Pace, role: &mut R
             role.apply(&batch, &mut outbox)?;
             failpoint::pass(Point::AfterApply);
         }
-        let mut next = batch.next_offsets();
+        let mut next = if R::COMMITS_LATER { Vec::new() } else { batch.next_offsets() };
         next.append(&mut outbox.offsets);
+        if next.is_empty() && outbox.is_empty() {
+            continue;
+        }
         let began = Instant::now();
         let published = publish(sink, source, &outbox, &next)?;
         telemetry::transaction(R::NAME, published, batch.len(), outbox.len(), began.elapsed());
@@ -321,17 +328,22 @@ fn drive<R: Role>(sink: &mut Sink, source: &mut Source, pace: Pace, role: &mut R
             // The partitions may still be ours: a generation that ended between asking for it and committing says nothing about them.
             Published::Lost => {
                 role.abort();
-                source.rewind(&batch.first_offsets())?;
+                rewind::<R>(source, &batch)?;
             }
             Published::No => {
                 role.abort();
-                source.rewind(&batch.first_offsets())?;
+                rewind::<R>(source, &batch)?;
                 std::thread::sleep(BACKOFF);
             }
         }
     }
     let mine = source.started()?;
     role.release(&mine, false)
+}
+
+/// Back to where the batch began, unless the role has kept its records.
+fn rewind<R: Role>(source: &mut Source, batch: &Batch) -> Result<(), KafkaFault> {
+    if R::COMMITS_LATER { Ok(()) } else { source.rewind(&batch.first_offsets()) }
 }
 
 /// begin -> outputs -> offsets -> commit, and after a failure whatever it takes to know what became of it.

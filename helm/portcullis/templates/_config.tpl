@@ -78,9 +78,19 @@ portcullis.yaml, one for all roles. What is secret is named by the path of its f
 {{- with $v.http.contain }}
 {{- $_ := set $http "contain" . }}
 {{- end }}
+{{- $output := dict "encoding" $v.output.encoding }}
+{{- if $v.output.cloudevents }}
+{{- $_ := set $output "cloudevents" true }}
+{{- end }}
+{{- with $v.output.also }}
+{{- $_ := set $output "also" . }}
+{{- end }}
+{{- with $v.output.set }}
+{{- $_ := set $output "set" . }}
+{{- end }}
 {{- $topics := dict "prefix" $v.topics.prefix "partitions" (int64 $v.topics.partitions) "replication" (int64 $v.topics.replication) }}
 {{- dict "kafka" $kafka "topics" $topics "ingest" $ingest "score" $score "state" $state "gate" $gate
-    "output" (dict "encoding" $v.output.encoding) "http" $http | toYaml }}
+    "output" $output "http" $http | toYaml }}
 {{- end }}
 
 {{/*
@@ -143,6 +153,9 @@ the configuration restarts everybody until it stands here. Called with (dict "ro
 {{- end }}
 {{- if and $v.policy.content $v.policy.existingConfigMap }}
 {{- fail "policy: content and existingConfigMap are both set; remove one of them" }}
+{{- end }}
+{{- if and $v.output.set (not (has "set" $v.output.also)) }}
+{{- fail "output.set has no effect without SETs; add set to output.also" }}
 {{- end }}
 {{- if and $v.monitoring.podMonitor.enabled $v.monitoring.serviceMonitor.enabled }}
 {{- fail "monitoring: podMonitor and serviceMonitor would count everything twice; enable one" }}

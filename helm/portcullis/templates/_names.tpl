@@ -60,6 +60,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name (.Chart.Version | replace "+" "_") 
 {{- .Values.gate.signingKey.existingSecret | default (printf "%s-signing-key" (include "portcullis.fullname" .)) }}
 {{- end }}
 
+{{/* The roles that there are, by commas. PUBLISH is one where there are further outputs. */}}
+{{- define "portcullis.roles" -}}
+ingest,score,gate{{ if .Values.output.also }},publish{{ end }}
+{{- end }}
+
+{{/* Whether a role signs; `dict "root" $ "role" "gate"`. */}}
+{{- define "portcullis.signs" -}}
+{{- if or (eq .role "gate") (and (eq .role "publish") (has "set" .root.Values.output.also)) }}true{{ end }}
+{{- end }}
+
 {{/* The policy's ConfigMap; empty without a policy. */}}
 {{- define "portcullis.policy" -}}
 {{- if .Values.policy.existingConfigMap }}

@@ -129,12 +129,12 @@ spec:
             {{- if $v.persistence }}
             - { name: state, mountPath: /var/lib/portcullis }
             {{- end }}
-            {{- if eq $role "gate" }}
+            {{- if include "portcullis.signs" . }}
             - { name: signing-key, mountPath: /etc/portcullis/signing-key, readOnly: true }
             {{- end }}
       volumes:
         {{- include "portcullis.volumes" (dict "root" $root "config" (include "portcullis.fullname" $root) "kafkaSecret" (get $root.Values.kafka.roleSecrets $role)) | nindent 8 }}
-        {{- if eq $role "gate" }}
+        {{- if include "portcullis.signs" . }}
         - name: signing-key
           secret: { secretName: {{ include "portcullis.signingKey" $root }}, defaultMode: 0440 }
         {{- end }}

@@ -8,12 +8,16 @@ use crate::config::{self, Config, Tenant, Trust};
 use crate::http::Server;
 use crate::http::contain::Office;
 use crate::http::people::People;
+use crate::http::set::Streams;
 use crate::ingest::Ingest;
 use crate::jws::Signer;
+use crate::roles::cloudevents::Headers;
 use crate::roles::gate::Gate;
 use crate::roles::ingest::{IngestRole, IngestSettings, InputTopic};
+use crate::roles::publish::{Publish, PublishSettings, SetSettings};
 use crate::roles::recovery::matrix::Accept;
 use crate::roles::score::Score;
+use crate::roles::transmit::{Pusher, Stream, Transmit};
 use crate::roles::{Place, Topics, Turnstile};
 use crate::status::Status;
 use crate::telemetry::{self, Metrics};
@@ -21,7 +25,8 @@ use crate::worker::{self, LeavesTheGroup, Pace, Role};
 use anyhow::Context;
 use portcullis_connectors::enrich::{Enricher, GeoSettings};
 use portcullis_connectors::formats::{Format, Input};
-use portcullis_connectors::kafka::access::{User, group, transactional_id};
+use portcullis_connectors::kafka::access::{User, group, receiver_group, transactional_id};
+use portcullis_connectors::kafka::topics::Also;
 use portcullis_connectors::kafka::{Settings, SinkSettings, SourceSettings, connect_check, denied, topics};
 use portcullis_schemas::Encoding;
 use portcullis_state::{Shared, StateOptions};
@@ -50,6 +55,8 @@ enum RoleName {
     Ingest,
     Score,
     Gate,
+    /// OCSF and SETs of the verdicts, and SETs to their receivers.
+    Publish,
     All,
 }
 
@@ -64,6 +71,7 @@ impl RoleName {
             RoleName::Ingest => User::Ingest,
             RoleName::Score => User::Score,
             RoleName::Gate => User::Gate,
+            RoleName::Publish => User::Publish,
             RoleName::All => User::All,
         }
     }
@@ -90,18 +98,25 @@ pub fn encoding_of(config: &Config) -> Encoding {
 /// The topics that a configuration plans.
 pub fn plan_of(config: &Config) -> Vec<topics::Topic> {
     let inputs: Vec<String> = config.ingest.inputs.iter().map(|i| i.topic.clone()).collect();
-    topics::plan(&config.topics.prefix, config.topics.partitions as i32, config.topics.replication as i32, &inputs)
+    let prefix = &config.topics.prefix;
+    let mut plan = topics::plan(prefix, config.topics.partitions as i32, config.topics.replication as i32, &inputs);
+    topics::add_outputs(&mut plan, prefix, Also { ocsf: config.output.ocsf, set: config.output.set.is_some() });
+    plan
 }
 
 pub fn run(args: Args) -> Result<(), Failure> {
     let config = args.given.load()?;
-    let signer = match (args.role.includes(RoleName::Gate), &config.gate.signing_key_file) {
+    let file = args.given.config.display();
+    if args.role == RoleName::Publish && !publishes(&config) {
+        return Err(Failure::Configuration(vec![format!("{file}: output.also: there is nothing to publish; write `also: [ocsf, set]`")]));
+    }
+    let signs = args.role.includes(RoleName::Gate) || (args.role.includes(RoleName::Publish) && config.output.set.is_some());
+    let signer = match (signs, &config.gate.signing_key_file) {
         (false, _) => None,
         (true, Some(path)) => Some(Signer::open(path, &config.gate.issuer, &config.gate.audience)?),
         (true, None) => {
             return Err(Failure::Configuration(vec![format!(
-                "{}: gate.signing_key_file: the gate signs its requests and needs a key; make one with `portcullis gate keygen --out gate.key`",
-                args.given.config.display()
+                "{file}: gate.signing_key_file: requests and SETs are signed, and that needs a key; make one with `portcullis gate keygen --out gate.key`"
             )]));
         }
     };
@@ -122,9 +137,20 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let stop = stop_on_signal()?;
     let status = Status::default();
     let keys = signer.as_ref().map(|signer| published_keys(&config, signer)).transpose()?;
-    let _http = Server::start(config.http.listen, status.clone(), Metrics::install()?, keys)?;
+    let _http = Server::start(config.http.listen, status.clone(), Metrics::install()?, keys.clone())?;
     let _people = match &config.http.contain {
         Some(contain) if args.role.includes(RoleName::Gate) => Some(Server::of_people(contain.listen, office(&config, contain)?)?),
+        _ => None,
+    };
+    let streams: Vec<Arc<Stream>> = match &config.output.set {
+        Some(set) if args.role.includes(RoleName::Publish) => set.receivers.iter().map(|r| Arc::new(Stream::new(&r.name))).collect(),
+        _ => Vec::new(),
+    };
+    let _receivers = match (&config.output.set, &keys) {
+        (Some(set), Some(keys)) if set.receivers.iter().any(|r| r.token_digest.is_some()) && !streams.is_empty() => {
+            let signer = set_signer(&config, set, signer.as_ref())?;
+            Some(Server::of_receivers(set.listen, Streams::new(set, &streams, signer, keys.clone()))?)
+        }
         _ => None,
     };
     let service = Service {
@@ -138,6 +164,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         accept: args.accept,
         status,
         turnstile: Turnstile::default(),
+        streams,
     };
     service.run(args.role, &stop)?;
     tracing::info!("stopped; what was committed is on disk");
@@ -157,6 +184,17 @@ fn published_keys(config: &Config, signer: &Signer) -> Result<String, Failure> {
         keys.extend(more);
     }
     Ok(serde_json::json!({ "keys": keys }).to_string())
+}
+
+/// Whether anything is made of the verdicts for others.
+fn publishes(config: &Config) -> bool {
+    config.output.ocsf || config.output.set.is_some()
+}
+
+/// The key, for the audience of SETs.
+fn set_signer(config: &Config, set: &config::SetOutput, signer: Option<&Signer>) -> anyhow::Result<Signer> {
+    let signer = signer.context("there is no signing key")?;
+    Ok(signer.for_audience(set.audience.as_ref().unwrap_or(&config.gate.audience)))
 }
 
 /// What people see and answer over HTTP.
@@ -227,24 +265,34 @@ struct Service<'c> {
     accept: Accept,
     status: Status,
     turnstile: Turnstile,
+    /// One for each receiver of SETs, where they are handed on.
+    streams: Vec<Arc<Stream>>,
 }
 
 impl Service<'_> {
     /// One thread a worker; the first that cannot go on ends them all.
     fn run(&self, role: RoleName, stop: &AtomicBool) -> Result<(), Failure> {
         let mut failures = Vec::new();
+        let streams = &self.streams;
         std::thread::scope(|scope| {
             let mut threads = Vec::new();
             if role.includes(RoleName::Ingest) {
-                threads.push(scope.spawn(|| self.keep_running(User::Ingest, 0, stop, |s| s.ingest())));
+                threads.push(scope.spawn(|| self.keep_running(User::Ingest, "0", stop, |s| s.ingest())));
             }
             if role.includes(RoleName::Score) {
                 for number in 0..self.config.score.workers {
-                    threads.push(scope.spawn(move || self.keep_running(User::Score, number, stop, |s| s.score(number))));
+                    threads.push(scope.spawn(move || self.keep_running(User::Score, &number.to_string(), stop, |s| s.score(number))));
                 }
             }
             if role.includes(RoleName::Gate) {
-                threads.push(scope.spawn(|| self.keep_running(User::Gate, 0, stop, |s| s.gate())));
+                threads.push(scope.spawn(|| self.keep_running(User::Gate, "0", stop, |s| s.gate())));
+            }
+            if role.includes(RoleName::Publish) && publishes(self.config) {
+                threads.push(scope.spawn(|| self.keep_running(User::Publish, "0", stop, |s| s.publish())));
+            }
+            for (number, stream) in streams.iter().enumerate() {
+                let name = format!("set-{}", stream.name);
+                threads.push(scope.spawn(move || self.keep_running(User::Publish, &name, stop, |s| s.transmit(number, stream))));
             }
             for thread in threads {
                 match thread.join() {
@@ -266,15 +314,15 @@ impl Service<'_> {
     fn keep_running<R: Role>(
         &self,
         user: User,
-        number: u32,
+        worker: &str,
         stop: &AtomicBool,
         make: impl Fn(&Self) -> anyhow::Result<(SourceSettings, R)>,
     ) -> anyhow::Result<()> {
-        let name = transactional_id(&self.config.topics.prefix, user, &format!("{}-{number}", self.instance));
+        let name = transactional_id(&self.config.topics.prefix, user, &format!("{}-{worker}", self.instance));
         loop {
-            let done = make(self).and_then(|(mut source, worker)| {
+            let done = make(self).and_then(|(mut source, role)| {
                 source.instance = Some(name.clone());
-                worker::run(&self.kafka, &source, SinkSettings::new(name.clone()), self.pace(), worker, stop)
+                worker::run(&self.kafka, &source, SinkSettings::new(name.clone()), self.pace(), role, stop)
             });
             let Err(error) = done else { return Ok(()) };
             if worker::is_final(&error) {
@@ -346,7 +394,7 @@ impl Service<'_> {
         let topics = self.topics();
         let source = self.source(User::Score, &[&topics.events]);
         let place = self.place("score", worker, self.config.topics.partitions as i32);
-        Ok((source, Score::new(&self.kafka, place, topics, self.encoding())))
+        Ok((source, Score::new(&self.kafka, place, topics, self.encoding(), self.headers())))
     }
 
     fn gate(&self) -> anyhow::Result<(SourceSettings, Gate)> {
@@ -355,7 +403,37 @@ impl Service<'_> {
         let partitions = plan_of(self.config).iter().find(|t| *t.name == *topics.proposals).map_or(1, |t| t.partitions);
         let signer = self.signer.clone().context("the gate has no signing key")?;
         let every = Duration::from_millis(self.config.gate.sign_ends_every_ms.unsigned_abs());
-        Ok((source, Gate::new(&self.kafka, self.place("gate", 0, partitions), topics, self.encoding(), signer, every)?))
+        Ok((source, Gate::new(&self.kafka, self.place("gate", 0, partitions), topics, (self.encoding(), self.headers()), signer, every)?))
+    }
+
+    fn publish(&self) -> anyhow::Result<(SourceSettings, Publish)> {
+        let topics = self.topics();
+        let source = self.source(User::Publish, &[&topics.verdicts]);
+        let set = match &self.config.output.set {
+            Some(set) => Some(SetSettings {
+                signer: set_signer(self.config, set, self.signer.as_ref())?,
+                gate_audience: self.config.gate.audience.clone(),
+                subject_issuer: set.subject_issuer.clone(),
+            }),
+            None => None,
+        };
+        let (encoding, ocsf) = (self.encoding(), self.config.output.ocsf);
+        let settings = PublishSettings { topics, encoding, headers: self.headers(), ocsf, set };
+        Ok((source, Publish::new(settings, self.status.worker("publish", 0))))
+    }
+
+    fn transmit(&self, number: usize, stream: &Arc<Stream>) -> anyhow::Result<(SourceSettings, Transmit)> {
+        let topics = self.topics();
+        let set = self.config.output.set.as_ref();
+        let receiver = set.and_then(|set| set.receivers.get(number)).context("there is no such receiver")?;
+        let source = SourceSettings::new(receiver_group(&self.config.topics.prefix, &receiver.name), "", &[&topics.set]);
+        let pusher = receiver.push.as_ref().map(Pusher::new).transpose()?;
+        let status = self.status.worker("transmit", number as u32);
+        Ok((source, Transmit::new(topics, Arc::clone(stream), receiver.tenants.clone(), pusher, status)))
+    }
+
+    fn headers(&self) -> Headers {
+        Headers::new(self.config.output.cloudevents.then_some(self.config.gate.issuer.as_str()))
     }
 }
 

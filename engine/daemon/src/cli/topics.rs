@@ -87,8 +87,6 @@ fn acls(config: &Config, principals: &[(User, String)]) {
         }
         say!("");
     }
-    say!(
-        "# `all` is for one process with the three roles, instead of theirs. With --command-config FILE as an administrator. Whoever fills an"
-    );
+    say!("# `all` is for one process with all roles, instead of theirs. With --command-config FILE as an administrator. Whoever fills an");
     say!("# input needs Write on it; whoever acts on what is found, Read on {}.verdicts and on a group of its own.", config.topics.prefix);
 }

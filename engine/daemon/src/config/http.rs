@@ -1,6 +1,6 @@
 //! `http`: where probes and metrics are, and, if it is wanted, where people see what waits and answer.
 
-use super::read::{NAME_BYTES_MAX, path, section};
+use super::read::{NAME_BYTES_MAX, address, path, section, token_digest};
 use portcullis_core::policy::yaml::{At, Map};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -42,11 +42,6 @@ pub(super) fn read(map: &Map<'_>) -> Http {
     http
 }
 
-fn address(map: &Map<'_>, default: SocketAddr) -> SocketAddr {
-    let wanted = format!("an address such as {default}");
-    map.get("listen").and_then(|at| at.parsed(&wanted, |t| t.parse().ok())).unwrap_or(default)
-}
-
 fn contain(at: &At<'_>) -> Option<Contain> {
     let map = at.map()?;
     let listen = address(&map, CONTAIN_LISTEN);
@@ -72,9 +67,7 @@ fn contain(at: &At<'_>) -> Option<Contain> {
 fn person(item: &At<'_>) -> Option<Person> {
     let map = item.map()?;
     let name = map.need("name").and_then(|at| at.short_text(NAME_BYTES_MAX)).map(str::to_owned);
-    let digest = map
-        .need("token_digest")
-        .and_then(|at| at.parsed("the digest that `portcullis contain token` prints", |t| blake3::Hash::from_hex(t).ok()));
+    let digest = map.need("token_digest").and_then(|at| token_digest(&at));
     let key_file = path(&map, "key_file");
     Some(Person { name: name?, token_digest: digest?, key_file })
 }

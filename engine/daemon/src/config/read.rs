@@ -1,8 +1,8 @@
 //! From the document to the typed configuration.
 
 use super::{
-    Checkpoints, Config, Encoding, FORMATS, Gate, GeoIp, Ingest, Input, Kafka, MappingFile, Output, PolicyFile, Score, Secret, State,
-    Tenant, Topics, Transaction, Trust, http,
+    Checkpoints, Config, FORMATS, Gate, GeoIp, Ingest, Input, Kafka, MappingFile, PolicyFile, Score, Secret, State, Tenant, Topics,
+    Transaction, Trust, http, output,
 };
 use crate::checkpointer;
 use portcullis_connectors::formats::Format;
@@ -10,11 +10,12 @@ use portcullis_connectors::formats::custom::Mapping;
 use portcullis_core::policy::yaml::{At, Map};
 use portcullis_core::time::Span;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub(super) const NAME_BYTES_MAX: usize = 128;
-const PATH_BYTES_MAX: usize = 4096;
+pub(super) const PATH_BYTES_MAX: usize = 4096;
 const SERVERS_BYTES_MAX: usize = 4096;
 /// Kafka's own bound on the name of a topic.
 const TOPIC_BYTES_MAX: usize = 249;
@@ -53,7 +54,7 @@ pub(super) fn config(at: &At<'_>) -> Option<Config> {
         score: score(&map, &topics),
         state: state(&map),
         gate: gate(&map),
-        output: output(&map),
+        output: output::read(&map),
         policy: PolicyFile { file: section(&map, "policy").and_then(|m| path(&m, "file")) },
         http: http::read(&map),
         kafka: kafka?,
@@ -70,6 +71,16 @@ pub(super) fn section<'a>(map: &Map<'a>, key: &'static str) -> Option<Map<'a>> {
 
 pub(super) fn path(map: &Map<'_>, key: &'static str) -> Option<PathBuf> {
     map.get(key).and_then(|at| at.short_text(PATH_BYTES_MAX)).map(PathBuf::from)
+}
+
+pub(super) fn address(map: &Map<'_>, default: SocketAddr) -> SocketAddr {
+    let wanted = format!("an address such as {default}");
+    map.get("listen").and_then(|at| at.parsed(&wanted, |t| t.parse().ok())).unwrap_or(default)
+}
+
+/// The digest of a token that somebody comes to us with.
+pub(super) fn token_digest(at: &At<'_>) -> Option<blake3::Hash> {
+    at.parsed("the digest that `portcullis contain token` or `portcullis set token` prints", |t| blake3::Hash::from_hex(t).ok())
 }
 
 fn text(map: &Map<'_>, key: &'static str, default: &str) -> String {
@@ -138,7 +149,7 @@ fn property(name: &str, at: &At<'_>) -> Option<()> {
 }
 
 /// What a file holds, without the line break at its end.
-fn secret_file(at: &At<'_>, file: &str) -> Option<Secret> {
+pub(super) fn secret_file(at: &At<'_>, file: &str) -> Option<Secret> {
     let read = || -> std::io::Result<String> {
         let length = std::fs::metadata(file)?.len();
         if length > SECRET_BYTES_MAX {
@@ -349,25 +360,4 @@ fn gate(map: &Map<'_>) -> Gate {
             sign_ends_every_ms: EVERY_MS,
         },
     }
-}
-
-fn output(map: &Map<'_>) -> Output {
-    let mut output = Output { encoding: Encoding::Json };
-    let Some(section) = section(map, "output") else { return output };
-    if let Some(at) = section.get("format") {
-        if at.is_word("ocsf") || at.is_word("set") {
-            at.fault_with("this version does not support this format yet", "write native, or take it out");
-        } else {
-            at.word(&["native"], |word| (word == "native").then_some(()));
-        }
-    }
-    let encoding = section.get("encoding").and_then(|at| {
-        at.word(&["json", "avro"], |word| match word {
-            "json" => Some(Encoding::Json),
-            "avro" => Some(Encoding::Avro),
-            _ => None,
-        })
-    });
-    output.encoding = encoding.unwrap_or(output.encoding);
-    output
 }

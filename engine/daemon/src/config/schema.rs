@@ -2,6 +2,7 @@
 
 use super::FORMATS;
 use super::http::{CONTAIN_LISTEN, LISTEN};
+use super::output::LISTEN as SET_LISTEN;
 use super::read::{DEFAULT_PREFIX, DEFAULT_TENANT, FROM_RECORD, OWN_PROPERTIES};
 use serde_json::{Map, Value, json};
 
@@ -172,6 +173,37 @@ fn output() -> Value {
         [
             ("format", json!({ "enum": ["native"], "default": "native" })),
             ("encoding", json!({ "enum": ["json", "avro"], "default": "json" })),
+            ("cloudevents", json!({ "type": "boolean", "default": false, "description": "Headers of CloudEvents on what others read" })),
+            ("also", json!({ "type": "array", "items": { "enum": ["ocsf", "set"] }, "description": "Topics beside the verdicts" })),
+            ("set", set()),
+        ],
+    )
+}
+
+fn set() -> Value {
+    let receiver = object(
+        "Who hears of SETs without reading Kafka",
+        &["name"],
+        [
+            ("name", json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$" })),
+            ("tenants", json!({ "type": "array", "items": text("Of whom it hears"), "description": "Without it, of all" })),
+            ("push", text("Where SETs are posted to (RFC 8935); without it, it polls (RFC 8936)")),
+            ("token_file", text("Holds the bearer token that we come with")),
+            (
+                "token_digest",
+                json!({ "type": "string", "pattern": "^[0-9a-fA-F]{64}$", "description": "Of the token that it comes with, as `portcullis set token` prints it" }),
+            ),
+        ],
+    );
+    object(
+        "How SETs are made, and whom they are handed to",
+        &[],
+        [
+            ("audience", text("`aud`; without it gate.audience")),
+            ("subject_issuer", text("`iss` of identities' subject identifiers; without it they are opaque")),
+            ("listen", with_default(text("Address and port where receivers poll"), SET_LISTEN.to_string())),
+            ("url", text("How that is reached from outside, for /.well-known/ssf-configuration")),
+            ("receivers", json!({ "type": "array", "items": receiver })),
         ],
     )
 }

@@ -2,7 +2,7 @@
 
 use super::read::FROM_RECORD;
 use super::secret::is_public_property;
-use super::{Checkpoints, Config, Contain, Encoding, Secret, Tenant, Trust};
+use super::{Checkpoints, Config, Contain, Encoding, Output, Secret, SetOutput, Tenant, Trust};
 use portcullis_core::policy::yaml::show_bytes;
 use portcullis_core::time::Span;
 use serde_json::{Map, Value, json};
@@ -69,10 +69,6 @@ pub(super) fn value(config: &Config) -> Value {
     let transaction = json!({ "at_most": Span(score.transaction.at_most_ms).to_string(), "records": score.transaction.records });
     let gate_value =
         json!({ "issuer": gate.issuer, "audience": gate.audience, "sign_ends_every": Span(gate.sign_ends_every_ms).to_string() });
-    let encoding = match output.encoding {
-        Encoding::Json => "json",
-        Encoding::Avro => "avro",
-    };
     json!({
         "kafka": { "bootstrap_servers": kafka.bootstrap_servers, "properties": properties },
         "topics": { "prefix": topics.prefix, "partitions": topics.partitions, "replication": topics.replication },
@@ -88,7 +84,7 @@ pub(super) fn value(config: &Config) -> Value {
             "also_publish",
             gate.also_publish.as_ref().map(shown),
         ),
-        "output": { "format": "native", "encoding": encoding },
+        "output": output_value(output),
         "policy": with(json!({}), "file", policy.file.as_ref().map(shown)),
         "http": with(json!({ "listen": http.listen.to_string() }), "contain", http.contain.as_ref().map(contain)),
     })
@@ -102,6 +98,33 @@ fn checkpoints(checkpoints: &Checkpoints) -> Value {
     };
     let options: Map<String, Value> = checkpoints.options.iter().map(shown).collect();
     json!({ "url": checkpoints.url, "every": Span(checkpoints.every_ms).to_string(), "keep": checkpoints.keep, "options": options })
+}
+
+fn output_value(output: &Output) -> Value {
+    let encoding = match output.encoding {
+        Encoding::Json => "json",
+        Encoding::Avro => "avro",
+    };
+    let also: Vec<&str> =
+        [("ocsf", output.ocsf), ("set", output.set.is_some())].iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
+    let shown = json!({ "format": "native", "encoding": encoding, "cloudevents": output.cloudevents, "also": also });
+    with(shown, "set", output.set.as_ref().map(set))
+}
+
+fn set(set: &SetOutput) -> Value {
+    let receivers: Vec<Value> = set
+        .receivers
+        .iter()
+        .map(|receiver| {
+            let push = receiver.push.as_ref();
+            let token = push.and_then(|push| push.token.as_ref()).map(|(file, _)| file.display().to_string());
+            let shown = with(json!({ "name": receiver.name, "tenants": receiver.tenants }), "push", push.map(|push| push.url.as_str()));
+            with(with(shown, "token_file", token), "token_digest", receiver.token_digest.map(|digest| digest.to_hex().to_string()))
+        })
+        .collect();
+    let shown = json!({ "listen": set.listen.to_string(), "receivers": receivers });
+    let shown = with(with(shown, "audience", set.audience.as_deref()), "subject_issuer", set.subject_issuer.as_deref());
+    with(shown, "url", set.url.as_deref())
 }
 
 fn contain(contain: &Contain) -> Value {

@@ -75,6 +75,10 @@ fn the_example_is_read() {
     assert_eq!(config.gate.signing_key_file.as_deref(), Some(Path::new("gate.key")));
     let contain = config.http.contain.as_ref().expect("the example has it");
     assert_eq!((contain.listen.to_string().as_str(), contain.answers, contain.people.len()), ("127.0.0.1:9465", false, 1));
+    let set = config.output.set.as_ref().expect("the example has it");
+    let [idp, iga] = set.receivers.as_slice() else { panic!("{set:?}") };
+    assert_eq!((idp.push.as_ref().map(|p| p.url.as_str()), idp.tenants.len()), (Some("https://idp.example/ssf/events"), 1));
+    assert!(iga.push.is_none() && iga.token_digest.is_some() && config.output.ocsf && config.output.cloudevents);
 }
 
 #[test]
@@ -211,7 +215,25 @@ fn what_is_wrong_is_said() {
         ),
         (
             "output: { format: ocsf }",
-            "c.yaml:1:19 output.format: this version does not support this format yet, write native, or take it out",
+            "c.yaml:1:19 output.format: the verdicts' own topic is always native: audit, explain and contain read it, write `also: [ocsf, set]` for topics beside it",
+        ),
+        ("output: { also: [ocsf, syslog] }", "c.yaml:1:24 output.also[1]: unknown value \"syslog\", known are ocsf, set"),
+        ("output: { set: {} }", "c.yaml:1:16 output.set: has no effect without SETs, write `also: [set]`, or take it out"),
+        (
+            "output: { also: [set], set: { receivers: [ { name: idp } ] } }",
+            "c.yaml:1:44 output.set.receivers[0]: a receiver is pushed to or polls, give it `push: URL`, or `token_digest` of the token that it polls with (`portcullis set token`)",
+        ),
+        (
+            "output: { also: [set], set: { receivers: [ { name: idp, push: 'http://idp.example/ssf' } ] } }",
+            "c.yaml:1:63 output.set.receivers[0].push: \"http://idp.example/ssf\" is neither https nor this host, SETs and their token go over TLS (RFC 8935)",
+        ),
+        (
+            "output: { also: [set], set: { receivers: [ { name: a, push: 'https://a' }, { name: a, push: 'https://b' } ] } }",
+            "c.yaml:1:76 output.set.receivers[1]: the receiver \"a\" is there twice",
+        ),
+        (
+            "output: { also: [set], set: { receivers: [ { name: a/b, push: 'https://a' } ] } }",
+            "c.yaml:1:52 output.set.receivers[0].name: \"a/b\" cannot be the end of a consumer group's name: letters, digits, `.`, `_` and `-` are allowed",
         ),
         ("output: { format: xml }", "c.yaml:1:19 output.format: unknown value \"xml\", known are native"),
         (
@@ -220,7 +242,7 @@ fn what_is_wrong_is_said() {
         ),
         (
             "http: { contain: { people: [ { name: a, token_digest: ab } ] } }",
-            "c.yaml:1:55 http.contain.people[0].token_digest: the digest that `portcullis contain token` prints is wanted here, found \"ab\"",
+            "c.yaml:1:55 http.contain.people[0].token_digest: the digest that `portcullis contain token` or `portcullis set token` prints is wanted here, found \"ab\"",
         ),
         ("http: { listen: 9464 }", "c.yaml:1:17 http.listen: an address such as 127.0.0.1:9464 is wanted here, found the number 9464"),
         ("stat: {}", "c.yaml:1:1 stat: unknown key, did you mean \"state\"?"),
@@ -355,6 +377,14 @@ fn the_reader_knows_every_key_of_the_schema() {
     value["ingest"]["inputs"][0].as_object_mut().unwrap().remove("mapping");
     value["state"]["checkpoints"]["url"] = Value::from("file:///a/folder");
     value["http"]["contain"]["people"][0]["token_digest"] = Value::from("ab".repeat(32));
+    value["output"]["also"] = Value::from(vec!["set"]);
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), "secret").unwrap();
+    let receiver = &mut value["output"]["set"]["receivers"][0];
+    receiver["name"] = Value::from("idp");
+    receiver["push"] = Value::from("https://idp.example");
+    receiver["token_file"] = Value::from(token.path().display().to_string());
+    receiver["token_digest"] = Value::from("ab".repeat(32));
     // JSON is YAML.
     let config = good(&value.to_string(), &[]);
     assert_eq!(config.topics, good(LEAST, &[]).topics);

@@ -56,12 +56,15 @@ impl People {
 
     /// Whose token a request carries. Each digest is compared, in constant time (that is how BLAKE3 compares), whichever it is.
     pub fn who(&self, headers: &HeaderMap) -> Option<&Person> {
-        let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        let (scheme, token) = given.split_once(' ')?;
-        let digest = blake3::hash(token.trim().as_bytes());
-        let found = self.0.iter().fold(None, |found, person| if person.token == digest { Some(person) } else { found });
-        found.filter(|_| scheme.eq_ignore_ascii_case("bearer"))
+        let digest = bearer(headers)?;
+        self.0.iter().fold(None, |found, person| if person.token == digest { Some(person) } else { found })
     }
+}
+
+/// The digest of the bearer token that a request carries (RFC 6750).
+pub fn bearer(headers: &HeaderMap) -> Option<blake3::Hash> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| blake3::hash(token.trim().as_bytes()))
 }
 
 #[cfg(test)]

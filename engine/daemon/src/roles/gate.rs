@@ -1,6 +1,7 @@
 //! GATE: proposals in; signed requests and decisions out; a journal record per partition and transaction.
 
 use super::Topics;
+use super::cloudevents::{Headers, content_type};
 use super::log_role::{AT, Borrowed, Decides, Partitions, Place};
 use super::score::subject_key;
 use super::standing::Standing;
@@ -24,6 +25,7 @@ use std::time::Duration;
 pub struct Gate {
     topics: Topics,
     encoding: Encoding,
+    headers: Headers,
     signer: Signer,
     partitions: Partitions<GateState>,
     tally: Tally,
@@ -40,13 +42,14 @@ impl Gate {
         kafka: &Settings,
         place: Place,
         topics: Topics,
-        encoding: Encoding,
+        (encoding, headers): (Encoding, Headers),
         signer: Signer,
         heads_every: Duration,
     ) -> anyhow::Result<Gate> {
         let partitions = Partitions::new(kafka, place, &topics.proposals, &topics.gate_journal);
         Ok(Gate {
             encoding,
+            headers,
             signer,
             partitions,
             tally: Tally::default(),
@@ -86,7 +89,7 @@ impl Role for Gate {
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         self.say_ends(outbox);
-        let Gate { topics, encoding, signer, partitions, tally, standing, .. } = self;
+        let Gate { topics, encoding, headers, signer, partitions, tally, standing, .. } = self;
         partitions.apply(batch, outbox, |nth, mut output, outbox| {
             signer.sign_all(std::slice::from_mut(&mut output));
             match &output {
@@ -99,7 +102,7 @@ impl Role for Gate {
                 | Output::Proposal(_)
                 | Output::ToGate(_) => {}
             }
-            write(topics, *encoding, &output, outbox);
+            write(topics, (*encoding, headers), &output, outbox);
             outbox.header(AT, nth.to_string().as_bytes());
             if let Output::Decision(decision) = &output {
                 keep_waiting(topics, *encoding, decision, &output, outbox);
@@ -129,7 +132,7 @@ impl Role for Gate {
 }
 
 /// Puts an output where it belongs.
-pub fn write(topics: &Topics, encoding: Encoding, output: &Output, outbox: &mut Outbox) {
+pub fn write(topics: &Topics, (encoding, headers): (Encoding, &Headers), output: &Output, outbox: &mut Outbox) {
     let key = match output {
         Output::Request(r) => subject_key(&r.subject.kind, &r.tenant, &r.subject.id),
         Output::Decision(d) => subject_key(&d.subject.kind, &d.tenant, &d.subject.id),
@@ -138,7 +141,7 @@ pub fn write(topics: &Topics, encoding: Encoding, output: &Output, outbox: &mut 
         Output::Verdict(_) | Output::Finding(_) | Output::Proposal(_) | Output::ToGate(_) => return, // SCORE's
     };
     outbox.push(&topics.verdicts, None, &key, |out| encode_output(output, encoding, out));
-    outbox.header("type", output_type(output).as_bytes());
+    headers.add(outbox, output_type(output), output, None, content_type(encoding));
 }
 
 /// The table of what waits: the decision by which a proposal is held, until another one ends that.

@@ -2,10 +2,11 @@
 
 use super::Topics;
 use super::dead_letter::{Complaints, Retried, dead_letter};
+use super::positions::{Gap, KAFKA_MAX, Positions};
 use super::tables::{Changed, Tables, Which};
 use crate::ingest::{Ingest, Ingested};
 use crate::reputation::Change;
-use crate::status::{Advance, Phase, WorkerStatus};
+use crate::status::WorkerStatus;
 use crate::telemetry::{Became, Counted, Tally};
 use crate::worker::{NeedsOperator, Outbox, Role};
 use anyhow::bail;
@@ -17,16 +18,10 @@ use portcullis_core::gate::state::tenant_key;
 use portcullis_core::record::EventRecord;
 use portcullis_core::subject::{Kind, SubjectRef};
 use portcullis_core::text::Text;
-use portcullis_core::time::Time;
 use portcullis_schemas::{decode_event, decode_event_record, encode_event};
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-const KAFKA_MAX: Duration = Duration::from_secs(10);
-/// How often positions are reported.
-const REPORT_EVERY: Duration = Duration::from_millis(500);
+use std::time::Instant;
 
 /// An input topic: how its records are read and how far they are believed.
 #[derive(Clone, Debug)]
@@ -50,14 +45,9 @@ pub struct IngestRole {
     ingest: Ingest,
     reader: Reader,
     tables: Tables,
-    status: Arc<WorkerStatus>,
-    /// Next record of each partition that was started, as of the last commit.
-    started: BTreeMap<TopicPartition, i64>,
-    /// When the last record of each was appended that was looked at.
-    reached: BTreeMap<TopicPartition, Time>,
-    /// The same as of the batch that is being published.
+    positions: Positions,
+    /// Where they are after the batch that is being published.
     applied: Vec<(TopicPartition, i64)>,
-    reported: Instant,
     complaints: Complaints,
     tally: Tally,
 }
@@ -76,11 +66,8 @@ impl IngestRole {
             settings,
             ingest,
             reader,
-            status,
-            started: BTreeMap::new(),
-            reached: BTreeMap::new(),
+            positions: Positions::new(status),
             applied: Vec::new(),
-            reported: Instant::now(),
             complaints: Complaints::default(),
             tally: Tally::default(),
         })
@@ -164,55 +151,23 @@ impl Role for IngestRole {
         if committed.iter().any(|(_, offset)| offset.is_none()) {
             self.check_beginning(source)?;
         }
-        for (at, committed) in committed {
-            let (low, high) = source.watermarks(&at, KAFKA_MAX)?;
-            let start = match committed {
-                None => {
-                    tracing::info!(partition = %at, "no offset is committed: read from its beginning, as an input that is new or was made anew");
-                    Start::Beginning
-                }
-                Some(offset) if offset > high => bail!(NeedsOperator(format!(
-                    "{at}: the committed offset {offset} is beyond the end of the topic, {high}: the topic was made anew or lost records. \
-                     Set the group's offset to what is to be read (`kafka-consumer-groups --reset-offsets --to-earliest` reads it all)"
-                ))),
-                Some(offset) if offset < low => bail!(NeedsOperator(format!(
-                    "{at}: the committed offset {offset} is before the first record, {low}: {} records were deleted before they were read. \
-                     Set the group's offset to {low} to go on without them, and raise the topic's retention",
-                    low - offset
-                ))),
-                Some(offset) => Start::At(offset),
-            };
-            source.start(&at, start)?;
-            self.status.set(&at.to_string(), Phase::Live, committed.unwrap_or(low));
-            self.started.insert(at, committed.unwrap_or(low));
-        }
+        self.positions.start(source, committed, Gap::Stops)?;
         Ok(())
     }
 
     fn release(&mut self, partitions: &[TopicPartition], _lost: bool) -> anyhow::Result<()> {
-        for at in partitions {
-            self.status.remove(&at.to_string());
-            self.started.remove(at);
-            self.reached.remove(at);
-        }
+        self.positions.release(partitions);
         Ok(())
     }
 
     fn turn(&mut self, source: &mut Source) -> anyhow::Result<()> {
-        self.status.turned();
-        if self.reported.elapsed() >= REPORT_EVERY {
-            self.reported = Instant::now();
-            for (at, position) in &self.started {
-                let (end, reached) = (source.heard_end(at, *position), self.reached.get(at).copied());
-                self.status.advance(&at.to_string(), Advance { position: *position, end, reached, state_bytes: None });
-            }
-        }
+        self.positions.turn(source);
         Ok(())
     }
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         self.follow_tables();
-        let IngestRole { settings, ingest, complaints, tally, reached, .. } = self;
+        let IngestRole { settings, ingest, complaints, tally, positions, .. } = self;
         self.applied = batch.next_offsets();
         let mut scratch = Scratch::default();
         for records in batch.partitions() {
@@ -220,7 +175,7 @@ impl Role for IngestRole {
             let input_name: Arc<str> = Arc::clone(&records.at().topic);
             let (mut events, mut ignored, mut dead_letters) = (0, 0, 0);
             if let Some(ms) = records.records().last().and_then(|last| last.timestamp.ms()) {
-                reached.insert(records.at().clone(), Time(ms));
+                positions.reached(records.at(), ms);
             }
             for record in records.records() {
                 let (topic, first) = match of_topic {
@@ -269,9 +224,7 @@ impl Role for IngestRole {
 
     fn commit(&mut self) -> anyhow::Result<()> {
         self.tally.commit();
-        for (at, offset) in self.applied.drain(..) {
-            self.started.insert(at, offset);
-        }
+        self.positions.committed(self.applied.drain(..));
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! SCORE: events in; verdicts, lifecycle findings, current levels and proposals out; a journal record per partition and transaction.
 
 use super::Topics;
+use super::cloudevents::{Headers, content_type};
 use super::log_role::{AT, Borrowed, Decides, Partitions, Place};
 use crate::partition::{ScorePartition, ScoreRecord, ScoreValue};
 use crate::reputation::Change;
@@ -24,14 +25,15 @@ const DECODED_AT_ONCE: usize = 128;
 pub struct Score {
     topics: Topics,
     encoding: Encoding,
+    headers: Headers,
     partitions: Partitions<Profile>,
     tally: Tally,
 }
 
 impl Score {
-    pub fn new(kafka: &Settings, place: Place, topics: Topics, encoding: Encoding) -> Score {
+    pub fn new(kafka: &Settings, place: Place, topics: Topics, encoding: Encoding, headers: Headers) -> Score {
         let partitions = Partitions::new(kafka, place, &topics.events, &topics.journal);
-        Score { topics, encoding, partitions, tally: Tally::default() }
+        Score { topics, encoding, headers, partitions, tally: Tally::default() }
     }
 }
 
@@ -51,7 +53,7 @@ impl Role for Score {
     }
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
-        let Score { topics, encoding, partitions, tally } = self;
+        let Score { topics, encoding, headers, partitions, tally } = self;
         let counts = partitions.apply(batch, outbox, |nth, output, outbox| {
             match &output {
                 Output::Verdict(verdict) => tally.add(Counted::Verdict(verdict.level, verdict.class), 1),
@@ -59,7 +61,7 @@ impl Role for Score {
                 Output::Proposal(proposal) => tally.add(Counted::Proposal(proposal.action), 1),
                 Output::ToGate(_) | Output::Request(_) | Output::Decision(_) | Output::Answer(_) | Output::Fact(_) => {}
             }
-            write(topics, *encoding, nth.partition, &output, outbox);
+            write(topics, (*encoding, headers), nth.partition, &output, outbox);
             // A verdict names its place itself.
             if matches!(output, Output::Finding(_) | Output::Proposal(_) | Output::ToGate(_)) {
                 outbox.header(AT, nth.to_string().as_bytes());
@@ -135,19 +137,19 @@ struct CurrentLevel<'a> {
 
 /// Puts an output where it belongs. Verdicts go to the partition of their events, so that a dead worker's open transaction delays its own
 /// subjects alone.
-pub fn write(topics: &Topics, encoding: Encoding, partition: i32, output: &Output, outbox: &mut Outbox) {
+pub fn write(topics: &Topics, (encoding, headers): (Encoding, &Headers), partition: i32, output: &Output, outbox: &mut Outbox) {
     match output {
         Output::Verdict(verdict) => {
             let key = subject_key(&verdict.subject.kind, &verdict.tenant, &verdict.subject.id);
             outbox.push(&topics.verdicts, Some(partition), &key, |out| encode_output(output, encoding, out));
-            outbox.header("type", output_type(output).as_bytes());
+            headers.add(outbox, output_type(output), output, None, content_type(encoding));
             write_level(topics, &key, verdict, outbox);
             write_standing(topics, &key, verdict, outbox);
         }
         Output::Finding(finding) => {
             let key = subject_key(&finding.subject.kind, &finding.tenant, &finding.subject.id);
             outbox.push(&topics.verdicts, Some(partition), &key, |out| encode_output(output, encoding, out));
-            outbox.header("type", output_type(output).as_bytes());
+            headers.add(outbox, output_type(output), output, None, content_type(encoding));
         }
         Output::Proposal(proposal) => {
             outbox.push(&topics.proposals, None, &tenant_key(&proposal.tenant), |out| encode_output(output, Encoding::Avro, out));
