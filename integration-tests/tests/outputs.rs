@@ -291,7 +291,7 @@ fn sets_are_pushed_until_they_are_taken() {
     // Nobody listens; then somebody does, and says what it says.
     std::thread::sleep(Duration::from_secs(2));
     receiver.start();
-    desk.wait("the first ones", |_| (receiver.bodies().len() >= 8).then_some(()));
+    desk.wait("the first ones", |_| (receiver.bodies().len() >= 7).then_some(()));
     receiver.stop();
     desk.service.kill();
     rest.iter().for_each(|who| desk.feed(&push_fatigue(who, Some("acme"))));

@@ -23,7 +23,6 @@ pub(super) fn of(verdict: &Verdict) -> Option<Event> {
         activity,
         time: verdict.appended_at,
         severity: severity(verdict.level),
-        risk: Some(risk_level(verdict.level)),
         message: message(verdict),
         uid: verdict.id.clone(),
         tenant: &verdict.tenant,
@@ -32,6 +31,7 @@ pub(super) fn of(verdict: &Verdict) -> Option<Event> {
     };
     let mut event = base.attributes();
     caption(&mut event, "status", status);
+    caption(&mut event, "risk_level", risk_level(verdict.level));
     let (evidence, at) = evidence(subject, verdict.class, (verdict.level, verdict.score));
     let mut put = |name: &str, value: Value| event.insert(name.to_owned(), value);
     put("is_alert", json!(verdict.level >= Level::High && verdict.level > verdict.previous_level));

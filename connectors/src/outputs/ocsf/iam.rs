@@ -18,7 +18,6 @@ fn event(finding: &LifecycleFinding, n: usize, found: &Found) -> Event {
         activity: (1, "Create"),
         time: finding.time,
         severity: severity(finding.criticality),
-        risk: None,
         message: found.detail.clone(),
         uid: uid.clone(),
         tenant: &finding.tenant,

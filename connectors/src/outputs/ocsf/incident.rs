@@ -1,6 +1,6 @@
 //! 2005 Incident Finding: a case that a person is asked to open.
 
-use super::{Base, Class, Event, analytic, attacks, caption, observable, risk_level, severity};
+use super::{Base, Class, Event, analytic, attacks, caption, observable, severity};
 use portcullis_core::containment::{Action, ContainmentRequest};
 use serde_json::{Value, json};
 
@@ -13,7 +13,6 @@ pub(super) fn of(request: &ContainmentRequest) -> Option<Event> {
         activity: (1, "Create"),
         time: request.time,
         severity: severity(request.level),
-        risk: Some(risk_level(request.level)),
         message: request.reason.clone(),
         uid: request.id.clone(),
         tenant: &request.tenant,
@@ -48,6 +47,7 @@ pub(super) fn of(request: &ContainmentRequest) -> Option<Event> {
     put("observables", json!([observable(&subject.kind, &subject.id, "unmapped.subject.id")]));
     let unmapped = json!({
         "subject": subject,
+        "level": request.level,
         "bundle": request.bundle,
         "campaign": request.campaign,
         "playbook": request.playbook,

@@ -24,7 +24,8 @@
 //! | `high` | 4 High | 3 High |
 //! | `critical` | 5 Critical | 4 Critical |
 //!
-//! A 2008 is no risk and has no level: its severity is 2 Low, 3 Medium or 4 High by what the inventory says the identity is worth.
+//! `risk_level_id` is of a 2004 alone; 2005 and 7001 have the level in `unmapped`. A 2008 is no risk and has no level: its severity is 2 Low,
+//! 3 Medium or 4 High by what the inventory says the identity is worth.
 //!
 //! What OCSF has no attribute for stands in `unmapped`. Each enumeration is written with its caption.
 
@@ -121,7 +122,6 @@ struct Base<'a> {
     activity: Caption,
     time: Time,
     severity: Caption,
-    risk: Option<Caption>,
     message: String,
     uid: String,
     tenant: &'a str,
@@ -160,9 +160,6 @@ impl Base<'_> {
         put("time", json!(self.time.0));
         put("message", json!(self.message));
         caption(&mut event, "severity", self.severity);
-        if let Some(risk) = self.risk {
-            caption(&mut event, "risk_level", risk);
-        }
         event
     }
 }

@@ -26,7 +26,7 @@
 //!
 //! `status_code` is our word for it, `status_detail` the sentence. A request that failed is seen by what follows it: a request once more, or a case.
 
-use super::{Base, Caption, Class, Event, OTHER, caption, observable, put_some, risk_level, severity};
+use super::{Base, Caption, Class, Event, OTHER, caption, observable, put_some, severity};
 use portcullis_core::containment::{Action, ContainmentDecision, ContainmentRequest, DecisionEnd, SecurityEvent, Target};
 use portcullis_core::verdict::{Level, Mode, Name};
 use serde_json::{Map, Value, json};
@@ -151,7 +151,6 @@ pub(super) fn of_request(request: &ContainmentRequest) -> Event {
         activity,
         time: request.time,
         severity: severity(request.level),
-        risk: Some(risk_level(request.level)),
         message: format!("{what}: {}", request.reason),
         uid: request.id.clone(),
         tenant: &request.tenant,
@@ -160,6 +159,7 @@ pub(super) fn of_request(request: &ContainmentRequest) -> Event {
     };
     let unmapped = object([
         ("action", json!(request.action)),
+        ("level", json!(request.level)),
         ("params", json!(request.params)),
         ("playbook", json!(request.playbook)),
         ("approval", json!(request.approval)),
@@ -201,7 +201,6 @@ pub(super) fn of_decision(decision: &ContainmentDecision) -> Option<Event> {
         activity,
         time: decision.time,
         severity: severity(decision.level.unwrap_or(Level::Low)),
-        risk: Some(risk_level(decision.level.unwrap_or(Level::Low))),
         message: format!("{what}: {}: {}", decision.end, decision.why),
         uid: decision.id.clone(),
         tenant: &decision.tenant,
@@ -210,6 +209,7 @@ pub(super) fn of_decision(decision: &ContainmentDecision) -> Option<Event> {
     };
     let unmapped = object([
         ("action", json!(decision.action)),
+        ("level", json!(decision.level)),
         ("proposal", json!(decision.proposal)),
         ("by", json!(decision.by)),
         ("cause", json!(decision.cause)),
@@ -240,7 +240,6 @@ pub(super) fn of_fact(fact: &SecurityEvent) -> Event {
         time: fact.time,
         // It is over.
         severity: severity(Level::Low),
-        risk: None,
         message: format!("{word} of {} {}: confirmed", fact.subject.kind, fact.subject.id),
         uid: fact.id.clone(),
         tenant: &fact.tenant,
