@@ -99,13 +99,17 @@ the configuration restarts everybody until it stands here. Called with (dict "ro
 */}}
 {{- define "portcullis.configOf" -}}
 {{- $config := include "portcullis.config" .root | fromYaml }}
-{{- $others := dict "ingest" (list "score" "state" "gate" "output") "score" (list "ingest" "gate") "gate" (list "ingest" "score") }}
+{{- $others := dict "ingest" (list "score" "state" "gate" "output") "score" (list "ingest" "gate") "gate" (list "ingest" "score")
+    "publish" (list "ingest" "score" "state") }}
 {{- $own := $config }}
 {{- range get $others .role }}
 {{- $own = omit $own . }}
 {{- end }}
 {{- if ne .role "gate" }}
 {{- $_ := set $own "http" (omit $own.http "contain") }}
+{{- end }}
+{{- if and (ne .role "publish") $own.output }}
+{{- $_ := set $own "output" (omit $own.output "also" "set") }}
 {{- end }}
 {{- /* The pace of every role. */}}
 {{- $_ := set $own "transaction" $config.score.transaction }}
