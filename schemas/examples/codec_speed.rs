@@ -2,6 +2,7 @@
 
 use portcullis_core::event::Event;
 use portcullis_schemas as schemas;
+use portcullis_schemas::avro::{HEADER_BYTES, Record, Writer};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -40,6 +41,18 @@ fn main() {
         // By reference: a value that passes through black_box is copied, which costs as much as reading it.
         measure("Avro decode to Event", || {
             black_box(&schemas::decode_event(black_box(avro)));
+        });
+        let (writer, datum) = (Writer::of(Record::Event.schema(), &[]).expect("our schema"), &avro[HEADER_BYTES..]);
+        measure("Avro decode by a registry's schema", || {
+            black_box(&writer.event(black_box(datum)));
+        });
+        // Its name makes the same datum somebody else's.
+        let foreign = Record::Event.schema().replacen("\"Event\"", "\"Stranger\"", 1);
+        let foreign = Writer::of(&foreign, &[]).expect("a schema");
+        let mut json_of = Vec::with_capacity(4_096);
+        measure("Avro of another schema to JSON", || {
+            json_of.clear();
+            drop(black_box(foreign.json(black_box(datum), &mut json_of)));
         });
         measure("Avro decode to EventRecord (boxed)", || {
             black_box(&schemas::decode_event_record(black_box(avro)));

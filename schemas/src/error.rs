@@ -19,6 +19,8 @@ pub enum DecodeError {
     Malformed { record: &'static str, at: usize, flaw: Flaw },
     #[error("{record} record of schema version {version}: {what}")]
     Resolution { record: &'static str, version: u32, what: String },
+    #[error("{record} record of a schema that is not ours but goes by its name: {what}")]
+    Unresolved { record: &'static str, what: String },
     #[error("{record} as JSON: {what}")]
     Json { record: &'static str, what: String },
 }

@@ -35,6 +35,8 @@
 //! up to 0.22, computes others where a logical type occurs (it leaves `{"type":"long"}` in the canonical form), so with it compare the
 //! header yourself and use its datum reader.
 //!
+//! Where a schema registry says what wrote a datum, [`avro::Writer`] reads it: ours, changed copies of ours, and anybody's as JSON.
+//!
 //! # How schemas may change
 //!
 //! **Old bytes, new reader** must always work, because the log is the truth and is replayed. So, of a released schema:

@@ -62,9 +62,11 @@ pub(crate) fn write_json<T: Serialize>(value: &T, out: &mut Vec<u8>) {
 }
 
 fn read<'a, T: DeserializeOwned + avro::Wire<'a>>(record: Record, bytes: &'a [u8], encoding: Encoding) -> Result<T, DecodeError> {
-    match encoding {
-        Encoding::Avro => avro::decode(record, bytes),
-        Encoding::Json => serde_json::from_slice(bytes).map_err(|e| DecodeError::Json { record: record.name(), what: e.to_string() }),
+    // What was written before the configuration was changed is read as well: no JSON begins as Avro does.
+    let is_avro = if encoding == Encoding::Avro { !bytes.starts_with(b"{") } else { bytes.starts_with(&record.header()[..2]) };
+    match is_avro {
+        true => avro::decode(record, bytes),
+        false => serde_json::from_slice(bytes).map_err(|e| DecodeError::Json { record: record.name(), what: e.to_string() }),
     }
 }
 

@@ -27,6 +27,10 @@ pub enum Flaw {
     Symbol,
     #[error("a number does not fit the range of its field")]
     Range,
+    #[error("records within records, deeper than any that are read")]
+    Depth,
+    #[error("as JSON it is longer than any record that is read")]
+    TooLong,
 }
 
 /// A flaw and where it was found. Small, so that results of hot functions stay in registers.
@@ -112,6 +116,28 @@ impl<'a> Borrowing<'a> {
     /// `flaw`, here.
     pub fn flaw(&self, flaw: Flaw) -> Malformed {
         Malformed { at: u32::try_from(self.total - self.rest.len()).unwrap_or(u32::MAX), flaw }
+    }
+
+    /// The next bytes, as many.
+    #[inline(always)]
+    pub fn take(&mut self, length: usize) -> Read<&'a [u8]> {
+        match self.rest.split_at_checked(length) {
+            Some((head, rest)) => {
+                self.rest = rest;
+                Ok(head)
+            }
+            None => self.fail(Flaw::Length),
+        }
+    }
+
+    pub fn chunk4(&mut self) -> Read<[u8; 4]> {
+        match self.rest.split_first_chunk::<4>() {
+            Some((chunk, rest)) => {
+                self.rest = rest;
+                Ok(*chunk)
+            }
+            None => self.fail(Flaw::Truncated),
+        }
     }
 
     #[inline(always)]

@@ -47,6 +47,21 @@ impl Record {
         }
     }
 
+    /// The full name of its schema, by which a registry knows it.
+    pub const fn full_name(self) -> &'static str {
+        match self {
+            Record::Event => "io.portcullis.v1.Event",
+            Record::Control => "io.portcullis.v1.Control",
+            Record::Verdict => "io.portcullis.v1.Verdict",
+            Record::ContainmentRequest => "io.portcullis.v1.ContainmentRequest",
+            Record::ContainmentDecision => "io.portcullis.v1.ContainmentDecision",
+            Record::Proposal => "io.portcullis.v1.Proposal",
+            Record::Journal => "io.portcullis.v1.JournalRecord",
+            Record::ContainmentAnswer => "io.portcullis.v1.ContainmentAnswer",
+            Record::SecurityEvent => "io.portcullis.v1.SecurityEvent",
+        }
+    }
+
     /// The schema in force, JSON: what a schema registry or another program is given.
     pub const fn schema(self) -> &'static str {
         match self {

@@ -3,6 +3,7 @@
 mod bad_input;
 mod conformance;
 mod evolution;
+mod foreign;
 mod hostile;
 mod round_trip;
 
