@@ -1,4 +1,5 @@
-//! Where bytes come from and go to: files and Kafka, the vendor formats they hold, and what is found out about their sources.
+//! Where bytes come from and go to: files and Kafka, the vendor formats they hold, the schemas they were written with, and what is found out
+//! about their sources.
 
 pub mod enrich;
 pub mod failpoint;
@@ -6,3 +7,4 @@ pub mod file;
 pub mod formats;
 pub mod kafka;
 pub mod outputs;
+pub mod registry;

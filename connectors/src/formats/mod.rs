@@ -186,6 +186,13 @@ pub fn decode<'a>(format: Format, raw: &'a [u8], input: &'a Input, each: &mut dy
     });
 }
 
+/// What [`decode`] makes of an event of ours that was read elsewhere.
+pub fn of_event<'a>(event: Event<'a>, input: &'a Input) -> Item<'a> {
+    let mut item = native::admitted(event);
+    trust::admit(&mut item, input);
+    item
+}
+
 impl<'a> From<Result<Item<'a>, Fault>> for Item<'a> {
     fn from(result: Result<Item<'a>, Fault>) -> Item<'a> {
         result.unwrap_or_else(Item::Fault)

@@ -4,6 +4,7 @@
 //! Strings borrow from the record; nothing is allocated for a common event but what its boxed sections need.
 
 use super::Item;
+use portcullis_core::event::Event;
 use portcullis_core::time::Time;
 use serde::Deserialize;
 
@@ -24,14 +25,17 @@ pub fn decode(raw: &[u8]) -> Item<'_> {
 
 fn decode_avro(raw: &[u8]) -> Item<'_> {
     match portcullis_schemas::decode_event(raw) {
-        Ok(mut event) => {
-            (event.origin, event.stamp) = (None, None);
-            match portcullis_schemas::admit(&mut event) {
-                Ok(()) => Item::Event(event),
-                Err(fault) => Item::Fault(fault),
-            }
-        }
+        Ok(event) => admitted(event),
         Err(error) => Item::fault("", error.to_string()),
+    }
+}
+
+/// An event in Avro: what only INGEST may say is dropped.
+pub(super) fn admitted(mut event: Event<'_>) -> Item<'_> {
+    (event.origin, event.stamp) = (None, None);
+    match portcullis_schemas::admit(&mut event) {
+        Ok(()) => Item::Event(event),
+        Err(fault) => Item::Fault(fault),
     }
 }
 

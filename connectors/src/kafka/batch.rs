@@ -150,6 +150,17 @@ impl Batch {
         }
     }
 
+    /// Drops the records of a partition, as if they had not come.
+    pub fn remove(&mut self, at: &TopicPartition) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.at == *at) {
+            for message in slot.messages.drain(..) {
+                self.records -= 1;
+                // SAFETY: taken out of its only slot.
+                unsafe { rd::rd_kafka_message_destroy(message.as_ptr()) };
+            }
+        }
+    }
+
     fn topic_index(&mut self, handle: *mut rd::rd_kafka_topic_t) -> Option<usize> {
         if handle.is_null() {
             return None;

@@ -157,16 +157,23 @@ impl Fetcher {
         let what = || format!("starting {at} at {from}");
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&at.topic, at.partition, from.offset()).map_err(|e| KafkaFault::of(what(), &e))?;
-        let running = self.consumer.assignment().map_err(|e| KafkaFault::of(what(), &e))?;
-        if running.find_partition(&at.topic, at.partition).is_some() {
-            // A seek would do for one that runs, but not for one that an error has stopped.
-            let mut stop = TopicPartitionList::new();
-            stop.add_partition(&at.topic, at.partition);
-            self.consumer.incremental_unassign(&stop).map_err(|e| KafkaFault::of(what(), &e))?;
-            self.await_stop(at);
-        }
+        // A seek would do for one that runs, but not for one that an error has stopped.
+        self.stop(at)?;
         self.forward(at)?;
         self.consumer.incremental_assign(&list).map_err(|e| KafkaFault::of(what(), &e))
+    }
+
+    /// Ends fetching a partition that runs; what was fetched of it and not taken is dropped.
+    pub fn stop(&mut self, at: &TopicPartition) -> Result<(), KafkaFault> {
+        let explain = |e: &KafkaError| KafkaFault::of(format!("stopping {at}"), e);
+        let running = self.consumer.assignment().map_err(|e| explain(&e))?;
+        if running.find_partition(&at.topic, at.partition).is_some() {
+            let mut stop = TopicPartitionList::new();
+            stop.add_partition(&at.topic, at.partition);
+            self.consumer.incremental_unassign(&stop).map_err(|e| explain(&e))?;
+            self.await_stop(at);
+        }
+        Ok(())
     }
 
     /// Reads on from these offsets; what was fetched of those partitions and not taken is dropped.

@@ -297,6 +297,17 @@ impl Source {
         self.fetcher.start(at, from)
     }
 
+    /// Delivers nothing more of a partition until it is [started](Self::start) again. It stays ours as far as the group is concerned.
+    ///
+    /// # Errors
+    /// Of the client.
+    pub fn hold(&mut self, at: &TopicPartition) -> Result<(), KafkaFault> {
+        if self.assignment_lost() {
+            return Ok(());
+        }
+        self.fetcher.stop(at)
+    }
+
     /// Gives the revoked partitions back to the group. Without a revocation, nothing.
     ///
     /// # Errors
