@@ -82,6 +82,7 @@ bench-compare: bootstrap
 bench-ingest: bootstrap
 	$(BENCH) ingest $(BENCH_ARGS)
 	$(BENCH) ingest --avro $(BENCH_ARGS)
+	$(BENCH) ingest --registry $(BENCH_ARGS)
 
 bench-latency: bootstrap
 	$(BENCH) latency $(or $(RATES),5000)

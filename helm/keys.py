@@ -11,9 +11,12 @@ import sys
 from pathlib import Path
 
 # The policy goes through the log (Job `-policy`); the other is written by `--role all` alone. One format so far. A mapping of a custom format
-# and a receiver's token are files that `extraVolumes` bring, which are not there when the rendered configuration is validated. Lists are seen by
-# their name alone.
-NOT_OURS = {"policy.file", "output.format", "ingest.inputs.mapping", "output.set.receivers.token_file"}
+# and a receiver's token are files that `extraVolumes` bring, which are not there when the rendered configuration is validated; nor are a
+# registry's authorities, and its password is a file. Lists are seen by their name alone.
+NOT_OURS = {
+    "policy.file", "output.format", "ingest.inputs.mapping", "output.set.receivers.token_file", "schema_registry.password",
+    "schema_registry.ca_file",
+}
 
 
 def keys_of_schema(node, path=""):
@@ -45,6 +48,7 @@ def main():
     engine_input = engine["properties"]["ingest"]["properties"]["inputs"]["items"]["properties"]
     for what, ours, theirs in [
         ("input formats", definitions["input"]["properties"]["format"]["enum"], engine_input["format"]["enum"]),
+        ("input encodings", definitions["input"]["properties"]["encoding"]["enum"], engine_input["encoding"]["enum"]),
         ("trust", definitions["input"]["properties"]["trust"]["enum"], engine_input["trust"]["enum"]),
         ("properties that are the engine's own", definitions["property"]["not"]["enum"], engine_kafka["properties"]["propertyNames"]["not"]["enum"]),
         ("encodings", chart["properties"]["output"]["properties"]["encoding"]["enum"], engine["properties"]["output"]["properties"]["encoding"]["enum"]),

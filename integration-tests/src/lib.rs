@@ -10,6 +10,7 @@ pub mod keycloak;
 pub mod openbao;
 pub mod proxy;
 pub mod python;
+pub mod registry;
 pub mod responder;
 pub mod s3;
 pub mod security;

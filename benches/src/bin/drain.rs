@@ -18,7 +18,6 @@
 use portcullis::active_policy::policy_record;
 use portcullis::ingest::{Ingest, Ingested};
 use portcullis::partition::identity_of;
-use portcullis::roles::cloudevents::Headers;
 use portcullis::roles::score::Score;
 use portcullis::roles::{Place, Topics};
 use portcullis::status::Status;
@@ -98,7 +97,7 @@ fn main() -> anyhow::Result<()> {
         let dir = tempfile::tempdir()?;
         let shared = Shared::new(StateOptions::with_memory(args.memory_mb << 20));
         let place = Place::new(dir.path().to_owned(), shared.clone(), PARTITIONS, Status::default().worker("score", 0));
-        let score = Score::new(&settings, place, topics.clone(), Encoding::Json, Headers::default());
+        let score = Score::new(&settings, place, topics.clone(), Encoding::Json);
         let drained = drain::role(&settings, &[&source.events], &into, records, &topics.verdicts, score)?;
         println!("run {run}: SCORE {}", drained.line(loaded.events));
         if run == 0 {

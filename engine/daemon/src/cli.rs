@@ -14,6 +14,7 @@ mod policy;
 mod policy_diff;
 mod policy_test;
 mod run;
+mod schemas;
 mod score;
 mod set;
 mod simulate;
@@ -57,6 +58,9 @@ enum Command {
     /// Show or create the topics.
     #[command(subcommand)]
     Topics(topics::TopicsCommand),
+    /// Show or register the schemas of what is written, in a schema registry.
+    #[command(subcommand)]
+    Schemas(schemas::SchemasCommand),
     /// Show, verify or fetch checkpoints of the state.
     #[command(subcommand)]
     Checkpoint(checkpoint::CheckpointCommand),
@@ -148,6 +152,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Run(args) => run::run(args),
         Command::Topics(command) => topics::run(command),
+        Command::Schemas(command) => schemas::run(command),
         Command::Checkpoint(command) => checkpoint::run(command),
         Command::Log(command) => log::run(command),
         Command::Validate(args) => validate::run(args),

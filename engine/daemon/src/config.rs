@@ -7,13 +7,14 @@ mod environment;
 mod http;
 mod output;
 mod read;
+mod registry;
 mod schema;
 mod secret;
 mod show;
 
 pub use environment::{PREFIX, of_process};
 pub use http::{Contain, Http, Person};
-pub use output::{Encoding, Output, Push, Receiver, SetOutput};
+pub use output::{Encoding, Framing, Output, Push, Receiver, SetOutput};
 pub use schema::schema;
 pub use secret::Secret;
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub kafka: Kafka,
     pub topics: Topics,
     pub ingest: Ingest,
+    /// None: what is in Avro is in single-object encoding.
+    pub schema_registry: Option<SchemaRegistry>,
     pub score: Score,
     pub state: State,
     pub gate: Gate,
@@ -71,6 +74,8 @@ pub struct Input {
     /// The instance of the system that wrote the log, where its records do not say: `https://example.okta.com`.
     pub provider: Option<String>,
     pub trust: Trust,
+    /// How the bytes of a record are to be unpacked before its format is read.
+    pub encoding: InputEncoding,
     /// Of the format `custom`: which field stands where.
     pub mapping: Option<MappingFile>,
 }
@@ -97,6 +102,28 @@ pub enum Trust {
     Behaviour,
     /// Inventory, outcomes and labels too: a topic with its own access list.
     Control,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InputEncoding {
+    /// As they are.
+    Plain,
+    /// Avro, by the schema registry.
+    Avro,
+}
+
+/// A schema registry with Confluent's API.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SchemaRegistry {
+    pub url: String,
+    /// User and password.
+    pub basic: Option<(String, Secret)>,
+    /// PEM of authorities that are believed beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Where schemas are kept once they are known.
+    pub directory: PathBuf,
+    /// Whether the service registers the schemas of its outputs itself.
+    pub register: bool,
 }
 
 /// Databases of places and networks; none: places stay as the events say.

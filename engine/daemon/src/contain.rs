@@ -8,6 +8,7 @@ pub mod group;
 pub mod questions;
 
 use crate::jws::Signer;
+use crate::roles::outputs::value_of;
 use crate::roles::{Topics, wall_clock};
 use anyhow::Context;
 use filter::Filter;
@@ -158,7 +159,7 @@ impl Desk {
             for (at, from) in &mut ends {
                 let range = self.reader.read(at, Start::At(*from), None, |record| {
                     if record.header("type") == Some(b"containment-answer")
-                        && let Some(answer) = record.value.and_then(|value| decode_answer(value, encoding).ok())
+                        && let Some(answer) = value_of(&record).and_then(|value| decode_answer(&value, encoding).ok())
                         && is_of(&mut wanted, &answer)
                     {
                         answers.push(answer);

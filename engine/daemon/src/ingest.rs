@@ -32,16 +32,23 @@ impl Ingest {
 
     /// Decodes a raw record and hands over what it holds, in order.
     pub fn record<'a>(&mut self, format: Format, raw: &'a [u8], input: &'a Input, origin: Origin<'a>, each: &mut dyn FnMut(Ingested<'a>)) {
-        formats::decode(format, raw, input, &mut |index, item| {
-            each(match item {
-                Item::Event(mut event) => {
-                    self.stamp(&mut event, Origin { index: origin.index.saturating_add(index), ..origin.clone() });
-                    Ingested::Event(event)
-                }
-                Item::Ignored { kind } => Ingested::Ignored { kind },
-                Item::Fault(fault) => Ingested::DeadLetter { index, fault },
-            });
-        });
+        formats::decode(format, raw, input, &mut |index, item| each(self.ingested(index, item, &origin)));
+    }
+
+    /// Hands over an event of ours that was decoded already, as [`record`](Self::record) would have.
+    pub fn event<'a>(&mut self, event: Event<'a>, input: &'a Input, origin: Origin<'a>, each: &mut dyn FnMut(Ingested<'a>)) {
+        each(self.ingested(0, formats::of_event(event, input), &origin));
+    }
+
+    fn ingested<'a>(&mut self, index: u32, item: Item<'a>, origin: &Origin<'a>) -> Ingested<'a> {
+        match item {
+            Item::Event(mut event) => {
+                self.stamp(&mut event, Origin { index: origin.index.saturating_add(index), ..origin.clone() });
+                Ingested::Event(event)
+            }
+            Item::Ignored { kind } => Ingested::Ignored { kind },
+            Item::Fault(fault) => Ingested::DeadLetter { index, fault },
+        }
     }
 
     fn stamp<'a>(&mut self, event: &mut Event<'a>, origin: Origin<'a>) {

@@ -19,6 +19,7 @@ pub mod metrics_page;
 pub mod model_page;
 pub mod partition;
 pub mod progress;
+pub mod registration;
 pub mod report;
 pub mod reputation;
 pub mod roles;

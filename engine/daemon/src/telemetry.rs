@@ -152,6 +152,12 @@ const STATE_BYTES: Meter =
     meter("portcullis_state_bytes", Kind::Gauge, &["role"], "Files of the state of the partitions assigned to this process, bytes on disk");
 const PARTITIONS: Meter =
     meter("portcullis_partitions", Kind::Gauge, &["role", "phase"], "Partitions assigned to this process: recovering, live, stopped");
+const WAITING_FOR_SCHEMAS: Meter = meter(
+    "portcullis_partitions_waiting_for_schemas",
+    Kind::Gauge,
+    &[],
+    "Partitions of inputs in Avro that are held until the schema registry has answered",
+);
 const SINCE_TURN: Meter =
     meter("portcullis_since_turn_seconds", Kind::Gauge, &["role"], "Since the role's slowest worker last turned its loop");
 
@@ -186,6 +192,7 @@ pub const ALL: &[Meter] = &[
     LAG_SECONDS,
     STATE_BYTES,
     PARTITIONS,
+    WAITING_FOR_SCHEMAS,
     SINCE_TURN,
 ];
 
@@ -310,6 +317,11 @@ pub fn standing(waiting: &BTreeMap<DecisionEnd, usize>, tripped: usize, paused: 
 /// A worker is made anew.
 pub fn restarted(role: &'static str) {
     counter!(RESTARTS.name, "role" => role).increment(1);
+}
+
+/// So many partitions are held until the schema registry has answered.
+pub fn waiting_for_schemas(partitions: usize) {
+    gauge!(WAITING_FOR_SCHEMAS.name).set(partitions as f64);
 }
 
 /// A checkpoint of a partition of `log` was uploaded, or not.

@@ -52,6 +52,13 @@ pub trait Role {
         Ok(())
     }
 
+    /// Partitions of the batch that cannot be decided on yet, whatever the others are. Nothing of them is delivered until the role starts
+    /// them again, in `turn`, at the first offset that they have here.
+    fn hold(&mut self, batch: &Batch) -> Vec<TopicPartition> {
+        let _ = batch;
+        Vec::new()
+    }
+
     /// Decides on a batch; what is to be written goes to the outbox.
     ///
     /// # Errors
@@ -299,6 +306,10 @@ fn drive<R: Role>(sink: &mut Sink, source: &mut Source, pace: Pace, role: &mut R
         }
         if let Some(fault) = received.faults.first() {
             anyhow::bail!("{}: {} ({:?})", fault.at, fault.reason, fault.kind);
+        }
+        for at in role.hold(&batch) {
+            source.hold(&at)?;
+            batch.remove(&at);
         }
         outbox.clear();
         if batch.is_empty() {

@@ -88,9 +88,15 @@ portcullis.yaml, one for all roles. What is secret is named by the path of its f
 {{- with $v.output.set }}
 {{- $_ := set $output "set" . }}
 {{- end }}
+{{- with $v.output.framing }}
+{{- $_ := set $output "framing" . }}
+{{- end }}
 {{- $topics := dict "prefix" $v.topics.prefix "partitions" (int64 $v.topics.partitions) "replication" (int64 $v.topics.replication) }}
-{{- dict "kafka" $kafka "topics" $topics "ingest" $ingest "score" $score "state" $state "gate" $gate
-    "output" $output "http" $http | toYaml }}
+{{- $all := dict "kafka" $kafka "topics" $topics "ingest" $ingest "score" $score "state" $state "gate" $gate "output" $output "http" $http }}
+{{- with $v.schemaRegistry }}
+{{- $_ := set $all "schema_registry" . }}
+{{- end }}
+{{- $all | toYaml }}
 {{- end }}
 
 {{/*
@@ -100,7 +106,7 @@ the configuration restarts everybody until it stands here. Called with (dict "ro
 {{- define "portcullis.configOf" -}}
 {{- $config := include "portcullis.config" .root | fromYaml }}
 {{- $others := dict "ingest" (list "score" "state" "gate" "output") "score" (list "ingest" "gate") "gate" (list "ingest" "score")
-    "publish" (list "ingest" "score" "state") }}
+    "publish" (list "ingest" "score" "state" "schema_registry") }}
 {{- $own := $config }}
 {{- range get $others .role }}
 {{- $own = omit $own . }}

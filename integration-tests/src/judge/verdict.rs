@@ -8,7 +8,6 @@ use super::log::{Log, read_all};
 use anyhow::Context;
 use portcullis::audit::head::HEAD_RECORD;
 use portcullis::jws::Signer;
-use portcullis::roles::cloudevents::Headers;
 use portcullis::roles::{Topics, gate, score};
 use portcullis_connectors::formats::Input;
 use portcullis_connectors::kafka::topics::Names;
@@ -136,7 +135,7 @@ pub fn judge(case: &Case<'_>) -> anyhow::Result<(Tally, Findings)> {
         checkpoints: case.checkpoints,
     };
     let write = |number: i32, outputs: &mut Vec<_>, outbox: &mut _| {
-        outputs.iter().for_each(|output| score::write(&topics, (Encoding::Json, &Headers::default()), number, output, outbox));
+        outputs.iter().for_each(|output| score::write(&topics, &Encoding::Json.into(), number, output, outbox));
     };
     let (scored, counted) = decided::judge::<Profile>(&hop, &partitions_of, write, &mut findings).context("scoring the events again")?;
     tally.score = counted;
@@ -153,7 +152,7 @@ pub fn judge(case: &Case<'_>) -> anyhow::Result<(Tally, Findings)> {
     let signer = Signer::open(case.signing_key, "portcullis", "portcullis-executor")?;
     let write = |_: i32, outputs: &mut Vec<_>, outbox: &mut _| {
         signer.sign_all(outputs);
-        outputs.iter().for_each(|output| gate::write(&topics, (Encoding::Json, &Headers::default()), output, outbox));
+        outputs.iter().for_each(|output| gate::write(&topics, &Encoding::Json.into(), output, outbox));
     };
     let (gated, counted) =
         decided::judge::<GateState>(&hop, &partitions_of, write, &mut findings).context("deciding on the proposals again")?;

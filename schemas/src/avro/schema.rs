@@ -59,6 +59,7 @@ impl Record {
             Record::Journal => "io.portcullis.v1.JournalRecord",
             Record::ContainmentAnswer => "io.portcullis.v1.ContainmentAnswer",
             Record::SecurityEvent => "io.portcullis.v1.SecurityEvent",
+            Record::LifecycleFinding => "io.portcullis.v1.LifecycleFinding",
         }
     }
 

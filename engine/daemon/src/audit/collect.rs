@@ -2,6 +2,7 @@
 
 use super::head::{HEAD_RECORD, HEAD_TYPE, Head};
 use super::{Decider, Evidence, Fault, Linked, Published, SignedEnd, unsigned};
+use crate::roles::outputs::value_of;
 use crate::roles::{AT, Nth, Topics};
 use portcullis_connectors::kafka::{KafkaFault, ReadRange, Reader, RecordRef, Start, TopicPartition};
 use portcullis_core::containment::{ContainmentRequest, SecurityEvent};
@@ -81,7 +82,7 @@ fn reading(
             key: record.key.unwrap_or_default().to_vec(),
             kind: header("type"),
             at: header(AT),
-            value: record.value.unwrap_or_default().to_vec(),
+            value: value_of(&record).unwrap_or_default().into_owned(),
         });
         match done {
             Ok(()) => ControlFlow::Continue(()),

@@ -4,16 +4,18 @@ use super::Failure;
 use super::score::stop_on_signal;
 use crate::audit::collect::keys_of;
 use crate::checkpointer::{self, Checkpointer};
-use crate::config::{self, Config, Tenant, Trust};
+use crate::config::{self, Config, InputEncoding, SchemaRegistry, Tenant, Trust};
 use crate::http::Server;
 use crate::http::contain::Office;
 use crate::http::people::People;
 use crate::http::set::Streams;
 use crate::ingest::Ingest;
 use crate::jws::Signer;
+use crate::registration::{self, Refusal};
 use crate::roles::cloudevents::Headers;
 use crate::roles::gate::Gate;
 use crate::roles::ingest::{IngestRole, IngestSettings, InputTopic};
+use crate::roles::outputs::Outputs;
 use crate::roles::publish::{Publish, PublishSettings, SetSettings};
 use crate::roles::recovery::matrix::Accept;
 use crate::roles::score::Score;
@@ -28,6 +30,7 @@ use portcullis_connectors::formats::{Format, Input};
 use portcullis_connectors::kafka::access::{User, group, receiver_group, transactional_id};
 use portcullis_connectors::kafka::topics::Also;
 use portcullis_connectors::kafka::{Settings, SinkSettings, SourceSettings, connect_check, denied, topics};
+use portcullis_connectors::registry::{Schemas, Shelf};
 use portcullis_schemas::Encoding;
 use portcullis_state::{Shared, StateOptions};
 use std::io::ErrorKind;
@@ -131,9 +134,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
         Some(name) => name,
         None => host_name().context("the host's name (--instance names this process instead)")?,
     };
-    if args.role.includes(RoleName::Score) || args.role.includes(RoleName::Gate) {
+    let decides = args.role.includes(RoleName::Score) || args.role.includes(RoleName::Gate);
+    if decides {
         check_writable(&config.state.directory)?;
     }
+    let registry = config.schema_registry.as_ref().filter(|_| decides || args.role.includes(RoleName::Ingest));
+    let shelf = registry.map(shelf_of).transpose()?;
     let stop = stop_on_signal()?;
     let status = Status::default();
     let keys = signer.as_ref().map(|signer| published_keys(&config, signer)).transpose()?;
@@ -153,8 +159,19 @@ pub fn run(args: Args) -> Result<(), Failure> {
         }
         _ => None,
     };
+    let outputs: Outputs = if !decides {
+        encoding_of(&config).into()
+    } else {
+        let mend = format!("register it with `portcullis schemas register --config {}`", args.given.config.display());
+        registration::outputs_of(&config, shelf.as_ref(), &mend, &stop).map_err(|refusal| match refusal {
+            Refusal::Told(what) => Failure::Configuration(what),
+            Refusal::Stopped => Failure::Interrupted,
+        })?
+    };
+    let outputs = outputs.with(headers_of(&config));
     let service = Service {
         config: &config,
+        outputs,
         kafka,
         cluster,
         instance,
@@ -222,6 +239,21 @@ fn check_writable(directory: &Path) -> Result<(), Failure> {
         })
 }
 
+/// Where what a registry says is kept.
+fn shelf_of(registry: &SchemaRegistry) -> Result<Shelf, Failure> {
+    Shelf::open(&registry.directory, &registry.url).map_err(|error| {
+        let directory = registry.directory.display();
+        let what = format!("schema_registry.directory: {directory}: {error}: give a directory that this process may write to");
+        Failure::Configuration(vec![what])
+    })
+}
+
+fn schemas_of(registry: &SchemaRegistry) -> anyhow::Result<Schemas> {
+    let client = registry.client().map_err(anyhow::Error::msg)?;
+    let shelf = Shelf::open(&registry.directory, &registry.url).with_context(|| registry.directory.display().to_string())?;
+    Ok(Schemas::start(client, shelf)?)
+}
+
 fn checkpointer_of(config: &Config) -> anyhow::Result<Option<Arc<Checkpointer>>> {
     let Some(checkpoints) = &config.state.checkpoints else { return Ok(None) };
     let every = Duration::from_millis(checkpoints.every_ms.unsigned_abs());
@@ -256,6 +288,7 @@ fn host_name() -> anyhow::Result<String> {
 
 struct Service<'c> {
     config: &'c Config,
+    outputs: Outputs,
     kafka: Settings,
     cluster: String,
     instance: String,
@@ -357,10 +390,6 @@ impl Service<'_> {
         Topics::new(&self.config.topics.prefix)
     }
 
-    fn encoding(&self) -> Encoding {
-        encoding_of(self.config)
-    }
-
     fn source(&self, role: User, topics: &[&str]) -> SourceSettings {
         SourceSettings::new(self.group(role), "", topics)
     }
@@ -377,7 +406,9 @@ impl Service<'_> {
             ..GeoSettings::default()
         };
         let ingest = Ingest::new(Enricher::open(&geo)?);
-        let settings = IngestSettings { kafka: self.kafka.clone(), topics: topics.clone(), cluster: self.cluster.clone(), inputs };
+        let registry = self.config.schema_registry.as_ref().filter(|_| inputs.iter().any(|input| input.is_registered));
+        let schemas = registry.map(schemas_of).transpose()?;
+        let settings = IngestSettings { kafka: self.kafka.clone(), topics: topics.clone(), cluster: self.cluster.clone(), inputs, schemas };
         Ok((source, IngestRole::new(settings, ingest, self.status.worker("ingest", 0))?))
     }
 
@@ -394,7 +425,7 @@ impl Service<'_> {
         let topics = self.topics();
         let source = self.source(User::Score, &[&topics.events]);
         let place = self.place("score", worker, self.config.topics.partitions as i32);
-        Ok((source, Score::new(&self.kafka, place, topics, self.encoding(), self.headers())))
+        Ok((source, Score::new(&self.kafka, place, topics, self.outputs.clone())))
     }
 
     fn gate(&self) -> anyhow::Result<(SourceSettings, Gate)> {
@@ -403,7 +434,7 @@ impl Service<'_> {
         let partitions = plan_of(self.config).iter().find(|t| *t.name == *topics.proposals).map_or(1, |t| t.partitions);
         let signer = self.signer.clone().context("the gate has no signing key")?;
         let every = Duration::from_millis(self.config.gate.sign_ends_every_ms.unsigned_abs());
-        Ok((source, Gate::new(&self.kafka, self.place("gate", 0, partitions), topics, (self.encoding(), self.headers()), signer, every)?))
+        Ok((source, Gate::new(&self.kafka, self.place("gate", 0, partitions), topics, self.outputs.clone(), signer, every)?))
     }
 
     fn publish(&self) -> anyhow::Result<(SourceSettings, Publish)> {
@@ -417,8 +448,8 @@ impl Service<'_> {
             }),
             None => None,
         };
-        let (encoding, ocsf) = (self.encoding(), self.config.output.ocsf);
-        let settings = PublishSettings { topics, encoding, headers: self.headers(), ocsf, set };
+        let (encoding, ocsf) = (encoding_of(self.config), self.config.output.ocsf);
+        let settings = PublishSettings { topics, encoding, headers: headers_of(self.config), ocsf, set };
         Ok((source, Publish::new(settings, self.status.worker("publish", 0))))
     }
 
@@ -431,10 +462,11 @@ impl Service<'_> {
         let status = self.status.worker("transmit", number as u32);
         Ok((source, Transmit::new(topics, Arc::clone(stream), receiver.tenants.clone(), pusher, status)))
     }
+}
 
-    fn headers(&self) -> Headers {
-        Headers::new(self.config.output.cloudevents.then_some(self.config.gate.issuer.as_str()))
-    }
+/// The headers that a configuration wants on what others read.
+fn headers_of(config: &Config) -> Headers {
+    Headers::new(config.output.cloudevents.then_some(config.gate.issuer.as_str()))
 }
 
 fn input_topic(input: &config::Input) -> anyhow::Result<InputTopic> {
@@ -445,6 +477,7 @@ fn input_topic(input: &config::Input) -> anyhow::Result<InputTopic> {
     };
     Ok(InputTopic {
         format,
+        is_registered: input.encoding == InputEncoding::Avro,
         input: Input {
             name: input.topic.clone(),
             tenant: match &input.tenant {

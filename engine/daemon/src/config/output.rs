@@ -1,7 +1,7 @@
 //! `output`: how verdicts are written, what is made of them beside, and who hears of SETs without reading Kafka.
 
 use super::Secret;
-use super::read::{NAME_BYTES_MAX, PATH_BYTES_MAX, address, secret_file, section, token_digest};
+use super::read::{NAME_BYTES_MAX, NEEDS_REGISTRY, PATH_BYTES_MAX, address, secret_file, section, token_digest};
 use portcullis_core::policy::yaml::{At, Map};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -10,6 +10,8 @@ use url::{Host, Url};
 #[derive(Clone, PartialEq, Debug)]
 pub struct Output {
     pub encoding: Encoding,
+    /// Of Avro: how a record says what wrote it.
+    pub framing: Framing,
     /// Headers of CloudEvents on everything that others read.
     pub cloudevents: bool,
     /// `<prefix>.ocsf` beside the verdicts.
@@ -22,6 +24,16 @@ pub struct Output {
 pub enum Encoding {
     Json,
     Avro,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Framing {
+    /// Avro's own: the fingerprint of the schema before the value.
+    SingleObject,
+    /// The registry's id before the value.
+    Prefix,
+    /// The registry's GUID, or its id, in a header.
+    Header,
 }
 
 /// How SETs are made, and whom they are handed to.
@@ -61,8 +73,9 @@ pub struct Push {
 
 pub(super) const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9466);
 
-pub(super) fn read(map: &Map<'_>) -> Output {
-    let mut output = Output { encoding: Encoding::Json, cloudevents: false, ocsf: false, set: None };
+pub(super) fn read(map: &Map<'_>, has_registry: bool) -> Output {
+    let framing = if has_registry { Framing::Prefix } else { Framing::SingleObject };
+    let mut output = Output { encoding: Encoding::Json, framing, cloudevents: false, ocsf: false, set: None };
     let Some(section) = section(map, "output") else { return output };
     if let Some(at) = section.get("format") {
         if at.is_word("ocsf") || at.is_word("set") {
@@ -82,6 +95,22 @@ pub(super) fn read(map: &Map<'_>) -> Output {
         })
     });
     output.encoding = encoding.unwrap_or(output.encoding);
+    if let Some(at) = section.get("framing") {
+        let framing = at.word(&["prefix", "header", "single_object"], |word| match word {
+            "prefix" => Some(Framing::Prefix),
+            "header" => Some(Framing::Header),
+            "single_object" => Some(Framing::SingleObject),
+            _ => None,
+        });
+        match framing {
+            Some(_) if output.encoding != Encoding::Avro => at.fault_with("is of Avro alone", "write `encoding: avro`, or take it out"),
+            Some(Framing::Prefix | Framing::Header) if !has_registry => {
+                at.fault_with("needs a schema registry, which gives the ids", NEEDS_REGISTRY);
+            }
+            Some(framing) => output.framing = framing,
+            None => {}
+        }
+    }
     output.cloudevents = section.get("cloudevents").and_then(|at| at.bool()).unwrap_or(false);
     let mut has_set = false;
     for at in section.get("also").and_then(|at| at.list()).unwrap_or_default() {

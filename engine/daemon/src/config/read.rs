@@ -1,8 +1,8 @@
 //! From the document to the typed configuration.
 
 use super::{
-    Checkpoints, Config, FORMATS, Gate, GeoIp, Ingest, Input, Kafka, MappingFile, PolicyFile, Score, Secret, State, Tenant, Topics,
-    Transaction, Trust, http, output,
+    Checkpoints, Config, FORMATS, Gate, GeoIp, Ingest, Input, InputEncoding, Kafka, MappingFile, PolicyFile, Score, Secret, State, Tenant,
+    Topics, Transaction, Trust, http, output, registry,
 };
 use crate::checkpointer;
 use portcullis_connectors::formats::Format;
@@ -25,6 +25,8 @@ const SECRET_BYTES_MAX: u64 = 64 << 10;
 pub(super) const DEFAULT_PREFIX: &str = "portcullis";
 pub(super) const DEFAULT_TENANT: &str = "default";
 pub(super) const FROM_RECORD: &str = "from_record";
+
+pub(super) const NEEDS_REGISTRY: &str = "write `schema_registry: { url: ... }`";
 
 /// Properties that exactly-once rests on, or that have a key of their own.
 pub(super) const OWN_PROPERTIES: &[&str] = &[
@@ -49,19 +51,22 @@ pub(super) fn config(at: &At<'_>) -> Option<Config> {
     let map = at.map()?;
     let kafka = kafka(&map);
     let topics = topics(&map);
-    let ingest = ingest(&map, &topics);
+    let state = state(&map);
+    let schema_registry = map.get("schema_registry").and_then(|at| registry::read(&at, &state.directory));
+    let has_registry = map.get("schema_registry").is_some();
+    let ingest = ingest(&map, &topics, has_registry);
     let config = Config {
         score: score(&map, &topics),
-        state: state(&map),
+        state,
+        schema_registry,
         gate: gate(&map),
-        output: output::read(&map),
+        output: output::read(&map, has_registry),
         policy: PolicyFile { file: section(&map, "policy").and_then(|m| path(&m, "file")) },
         http: http::read(&map),
         kafka: kafka?,
         topics,
         ingest: ingest?,
     };
-    map.not_yet("schema_registry");
     Some(config)
 }
 
@@ -189,7 +194,7 @@ fn topics(map: &Map<'_>) -> Topics {
     topics
 }
 
-fn ingest(map: &Map<'_>, topics: &Topics) -> Option<Ingest> {
+fn ingest(map: &Map<'_>, topics: &Topics, has_registry: bool) -> Option<Ingest> {
     let section_at = map.need("ingest")?;
     let section = section_at.map()?;
     let geoip = match section.get("geoip").and_then(|at| at.map()) {
@@ -203,7 +208,7 @@ fn ingest(map: &Map<'_>, topics: &Topics) -> Option<Ingest> {
     }
     let mut inputs: Vec<Input> = Vec::new();
     for item in items {
-        let Some(input) = input(&item, topics) else { continue };
+        let Some(input) = input(&item, topics, has_registry) else { continue };
         if inputs.iter().any(|i| i.topic == input.topic) {
             item.fault(format!("the topic {:?} is there twice", input.topic));
         }
@@ -212,7 +217,7 @@ fn ingest(map: &Map<'_>, topics: &Topics) -> Option<Ingest> {
     Some(Ingest { inputs, geoip })
 }
 
-fn input(item: &At<'_>, topics: &Topics) -> Option<Input> {
+fn input(item: &At<'_>, topics: &Topics, has_registry: bool) -> Option<Input> {
     let map = item.map()?;
     let topic = map.need("topic").and_then(|at| {
         let name = topic_name(&at, TOPIC_BYTES_MAX)?;
@@ -253,7 +258,19 @@ fn input(item: &At<'_>, topics: &Topics) -> Option<Input> {
             None
         }
     };
-    Some(Input { topic: topic?, format: format?, tenant: tenant?, provider, trust: trust?, mapping })
+    let encoding = map.get("encoding").and_then(|at| {
+        let encoding = at.word(&["plain", "avro"], |word| match word {
+            "plain" => Some(InputEncoding::Plain),
+            "avro" => Some(InputEncoding::Avro),
+            _ => None,
+        });
+        if encoding == Some(InputEncoding::Avro) && !has_registry {
+            at.fault_with("needs a schema registry, which says what wrote a record", NEEDS_REGISTRY);
+        }
+        encoding
+    });
+    let encoding = encoding.unwrap_or(InputEncoding::Plain);
+    Some(Input { topic: topic?, format: format?, tenant: tenant?, provider, trust: trust?, encoding, mapping })
 }
 
 /// The mapping in a file, whose faults are told as faults of the key that names it.

@@ -15,6 +15,7 @@ pub fn schema() -> Value {
             ("kafka", kafka()),
             ("topics", topics()),
             ("ingest", ingest()),
+            ("schema_registry", schema_registry()),
             ("score", score()),
             ("state", state()),
             ("gate", gate()),
@@ -90,6 +91,7 @@ fn ingest() -> Value {
         [
             ("topic", json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,249}$" })),
             ("format", json!({ "enum": FORMATS, "default": "auto" })),
+            ("encoding", json!({ "enum": ["plain", "avro"], "default": "plain", "description": "avro: by the schema registry" })),
             ("tenant", tenant),
             ("provider", text("The instance that wrote the log, where its records do not say")),
             ("mapping", text("YAML file that says which field stands where; for the format custom")),
@@ -101,6 +103,25 @@ fn ingest() -> Value {
     );
     let geoip = object("Databases of places and networks", &[], [("city", text("MMDB file")), ("asn", text("MMDB file"))]);
     object("What is read", &["inputs"], [("inputs", json!({ "type": "array", "minItems": 1, "items": input })), ("geoip", geoip)])
+}
+
+fn schema_registry() -> Value {
+    object(
+        "A schema registry with Confluent's API",
+        &["url"],
+        [
+            ("url", text("Before /schemas and /subjects: http://localhost:8081, http://apicurio:8080/apis/ccompat/v7")),
+            ("username", text("For basic authentication")),
+            ("password", text("Its password; rather in a file")),
+            ("password_file", text("The file that holds the password")),
+            ("ca_file", text("PEM of authorities that are believed beside the system's")),
+            ("directory", text("Where schemas are kept once they are known; by default schemas in state.directory")),
+            (
+                "register",
+                json!({ "type": "boolean", "default": false, "description": "Whether the service registers the schemas of its outputs itself" }),
+            ),
+        ],
+    )
 }
 
 fn score() -> Value {
@@ -173,6 +194,13 @@ fn output() -> Value {
         [
             ("format", json!({ "enum": ["native"], "default": "native" })),
             ("encoding", json!({ "enum": ["json", "avro"], "default": "json" })),
+            (
+                "framing",
+                json!({
+                    "enum": ["prefix", "header", "single_object"],
+                    "description": "Of Avro: the registry's id before the value, its GUID in a header, or Avro's own; prefix where there is a registry",
+                }),
+            ),
             ("cloudevents", json!({ "type": "boolean", "default": false, "description": "Headers of CloudEvents on what others read" })),
             ("also", json!({ "type": "array", "items": { "enum": ["ocsf", "set"] }, "description": "Topics beside the verdicts" })),
             ("set", set()),

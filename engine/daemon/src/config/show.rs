@@ -2,7 +2,7 @@
 
 use super::read::FROM_RECORD;
 use super::secret::is_public_property;
-use super::{Checkpoints, Config, Contain, Encoding, Output, Secret, SetOutput, Tenant, Trust};
+use super::{Checkpoints, Config, Contain, Encoding, Framing, InputEncoding, Output, SchemaRegistry, Secret, SetOutput, Tenant, Trust};
 use portcullis_core::policy::yaml::show_bytes;
 use portcullis_core::time::Span;
 use serde_json::{Map, Value, json};
@@ -42,7 +42,7 @@ fn write(out: &mut String, indent: usize, name: &str, value: &Value) {
 
 /// The configuration as a document, keys as in the file.
 pub(super) fn value(config: &Config) -> Value {
-    let Config { kafka, topics, ingest, score, state, gate, output, policy, http } = config;
+    let Config { kafka, topics, ingest, schema_registry, score, state, gate, output, policy, http } = config;
     let properties: Map<String, Value> = kafka
         .properties
         .iter()
@@ -60,7 +60,11 @@ pub(super) fn value(config: &Config) -> Value {
                 Trust::Behaviour => "behaviour",
                 Trust::Control => "control",
             };
-            let shown = json!({ "topic": i.topic, "format": i.format, "tenant": tenant, "trust": trust });
+            let encoding = match i.encoding {
+                InputEncoding::Plain => "plain",
+                InputEncoding::Avro => "avro",
+            };
+            let shown = json!({ "topic": i.topic, "format": i.format, "encoding": encoding, "tenant": tenant, "trust": trust });
             with(with(shown, "provider", i.provider.as_deref()), "mapping", i.mapping.as_ref().map(|m| m.file.as_str()))
         })
         .collect();
@@ -69,7 +73,7 @@ pub(super) fn value(config: &Config) -> Value {
     let transaction = json!({ "at_most": Span(score.transaction.at_most_ms).to_string(), "records": score.transaction.records });
     let gate_value =
         json!({ "issuer": gate.issuer, "audience": gate.audience, "sign_ends_every": Span(gate.sign_ends_every_ms).to_string() });
-    json!({
+    let document = json!({
         "kafka": { "bootstrap_servers": kafka.bootstrap_servers, "properties": properties },
         "topics": { "prefix": topics.prefix, "partitions": topics.partitions, "replication": topics.replication },
         "ingest": { "inputs": inputs, "geoip": geoip },
@@ -87,7 +91,15 @@ pub(super) fn value(config: &Config) -> Value {
         "output": output_value(output),
         "policy": with(json!({}), "file", policy.file.as_ref().map(shown)),
         "http": with(json!({ "listen": http.listen.to_string() }), "contain", http.contain.as_ref().map(contain)),
-    })
+    });
+    with(document, "schema_registry", schema_registry.as_ref().map(registry))
+}
+
+fn registry(registry: &SchemaRegistry) -> Value {
+    let shown = json!({ "url": registry.url, "directory": registry.directory.display().to_string(), "register": registry.register });
+    let shown = with(shown, "username", registry.basic.as_ref().map(|(user, _)| user.as_str()));
+    let shown = with(shown, "password", registry.basic.as_ref().map(|_| REDACTED));
+    with(shown, "ca_file", registry.ca_file.as_ref().map(|file| file.display().to_string()))
 }
 
 fn checkpoints(checkpoints: &Checkpoints) -> Value {
@@ -107,7 +119,13 @@ fn output_value(output: &Output) -> Value {
     };
     let also: Vec<&str> =
         [("ocsf", output.ocsf), ("set", output.set.is_some())].iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
+    let framing = match output.framing {
+        Framing::SingleObject => "single_object",
+        Framing::Prefix => "prefix",
+        Framing::Header => "header",
+    };
     let shown = json!({ "format": "native", "encoding": encoding, "cloudevents": output.cloudevents, "also": also });
+    let shown = with(shown, "framing", (output.encoding == Encoding::Avro).then_some(framing));
     with(shown, "set", output.set.as_ref().map(set))
 }
 

@@ -6,6 +6,9 @@ use serde_json::Value;
 const EXAMPLE: &str = include_str!("example.yaml");
 const LEAST: &str = "kafka: { bootstrap_servers: 'a:1' }\ningest: { inputs: [ { topic: t } ] }\n";
 
+const REGISTERED: &str = "kafka: { bootstrap_servers: 'a:1' }\ningest: { inputs: [ { topic: t, encoding: avro } ] }\n\
+    schema_registry: { url: 'http://r:8081', register: true }\noutput: { encoding: avro, framing: header }\n";
+
 fn variables(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
@@ -41,6 +44,7 @@ fn only_two_things_have_no_default() {
         tenant: Tenant::Named("default".into()),
         provider: None,
         trust: Trust::Behaviour,
+        encoding: InputEncoding::Plain,
         mapping: None,
     };
     assert_eq!(config.ingest, Ingest { inputs: vec![input], geoip: GeoIp::default() });
@@ -209,10 +213,24 @@ fn what_is_wrong_is_said() {
             "state: { checkpoints: { url: ftp://there } }",
             "c.yaml:1:30 state.checkpoints.url: \"ftp://there\": Unable to recognise URL \"ftp://there/\"; write file:///a/folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix",
         ),
+        ("schema_registry: { url: x }", "c.yaml:1:18 schema_registry: \"x\" is no http:// or https:// address"),
         (
-            "schema_registry: { url: x }",
-            "c.yaml:1:1 schema_registry: this version does not support it yet, take it out, it would have no effect",
+            "schema_registry: { url: 'http://me:it@r:8081' }",
+            "c.yaml:1:25 schema_registry.url: holds a user or a password, write them as username and password_file",
         ),
+        (
+            "schema_registry: { url: 'http://r:8081', username: me }",
+            "c.yaml:1:52 schema_registry.username: has no password beside it, write `password_file: FILE`",
+        ),
+        (
+            "ingest: { inputs: [ { topic: a, encoding: avro } ] }",
+            "c.yaml:1:43 ingest.inputs[0].encoding: needs a schema registry, which says what wrote a record, write `schema_registry: { url: ... }`",
+        ),
+        (
+            "output: { encoding: avro, framing: header }",
+            "c.yaml:1:36 output.framing: needs a schema registry, which gives the ids, write `schema_registry: { url: ... }`",
+        ),
+        ("output: { framing: prefix }", "c.yaml:1:20 output.framing: is of Avro alone, write `encoding: avro`, or take it out"),
         (
             "output: { format: ocsf }",
             "c.yaml:1:19 output.format: the verdicts' own topic is always native: audit, explain and contain read it, write `also: [ocsf, set]` for topics beside it",
@@ -276,8 +294,29 @@ fn secrets_are_read_from_files_and_never_shown() {
 }
 
 #[test]
+fn what_a_registry_brings_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "hunter two\n").unwrap();
+    let text = format!(
+        "kafka: {{ bootstrap_servers: 'a:1' }}\ningest: {{ inputs: [ {{ topic: t, encoding: avro }} ] }}\nstate: {{ directory: /s }}\n\
+         output: {{ encoding: avro }}\nschema_registry: {{ url: 'https://r:8081', username: me, password_file: {:?} }}\n",
+        file.display().to_string()
+    );
+    let config = good(&text, &[]);
+    let registry = config.schema_registry.as_ref().expect("it is configured");
+    assert_eq!((registry.directory.as_path(), registry.register), (Path::new("/s/schemas"), false));
+    assert_eq!(registry.basic.as_ref().map(|(user, password)| (user.as_str(), password.reveal())), Some(("me", "hunter two")));
+    assert_eq!((config.output.framing, config.ingest.inputs[0].encoding), (Framing::Prefix, InputEncoding::Avro));
+    assert!(!config.effective().contains("hunter"), "{}", config.effective());
+    assert_eq!(good(LEAST, &[]).output.framing, Framing::SingleObject);
+    let named = good(&text.replace("encoding: avro }\ns", "encoding: avro, framing: single_object }\ns"), &[]);
+    assert_eq!(named.output.framing, Framing::SingleObject);
+}
+
+#[test]
 fn what_is_in_force_reads_back_the_same() {
-    for text in [EXAMPLE, LEAST] {
+    for text in [EXAMPLE, LEAST, REGISTERED] {
         let config = good(text, &[]);
         assert_eq!(good(&config.effective(), &[]), config, "{}", config.effective());
     }
@@ -339,7 +378,7 @@ fn violations(schema: &Value, value: &Value, path: &str) -> Vec<String> {
 #[test]
 fn the_schema_accepts_what_the_reader_accepts_and_no_other_key() {
     let schema = schema();
-    for text in [EXAMPLE, LEAST] {
+    for text in [EXAMPLE, LEAST, REGISTERED] {
         let value = show::value(&good(text, &[]));
         assert_eq!(violations(&schema, &value, ""), Vec::<String>::new());
     }
@@ -385,6 +424,12 @@ fn the_reader_knows_every_key_of_the_schema() {
     receiver["push"] = Value::from("https://idp.example");
     receiver["token_file"] = Value::from(token.path().display().to_string());
     receiver["token_digest"] = Value::from("ab".repeat(32));
+    let registry = value["schema_registry"].as_object_mut().unwrap();
+    registry["url"] = Value::from("http://a:1");
+    // Files that would be read, one of them for what is given beside it.
+    registry.retain(|name, _| !name.ends_with("_file"));
+    // Of Avro only.
+    value["output"].as_object_mut().unwrap().remove("framing");
     // JSON is YAML.
     let config = good(&value.to_string(), &[]);
     assert_eq!(config.topics, good(LEAST, &[]).topics);

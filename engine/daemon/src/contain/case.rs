@@ -6,6 +6,7 @@
 
 use super::Desk;
 use crate::keyed_log::event_record_json;
+use crate::roles::outputs::value_of;
 use crate::roles::score::subject_key;
 use portcullis_connectors::kafka::{TopicPartition, partition_of};
 use portcullis_core::containment::{ContainmentAnswer, ContainmentDecision, ContainmentRequest, Proposal, SecurityEvent};
@@ -136,7 +137,7 @@ impl Desk {
             if record.header("type") != Some(b"containment-decision") {
                 return ControlFlow::Continue(());
             }
-            match record.value.map(|value| decode_decision(value, encoding)) {
+            match value_of(&record).map(|value| decode_decision(&value, encoding)) {
                 Some(Ok(d)) if d.proposal == id || d.request.as_deref() == Some(id) => {
                     let request = request_id(&d.proposal);
                     found = Some((Home { tenant: d.tenant, subject: d.subject }, d.proposal, request));
@@ -159,21 +160,21 @@ impl Desk {
                 if !record.key.is_some_and(|key| keys.iter().any(|ours| ours == key)) {
                     return ControlFlow::Continue(());
                 }
-                let (Some(kind), Some(value)) = (record.header("type"), record.value) else { return ControlFlow::Continue(()) };
+                let (Some(kind), Some(value)) = (record.header("type"), value_of(&record)) else { return ControlFlow::Continue(()) };
                 let is_its = |id: &str| id == case.proposal_id || id == case.request_id;
                 match kind {
-                    b"containment-request" => match decode_request(value, encoding) {
+                    b"containment-request" => match decode_request(&value, encoding) {
                         Ok(request) if request.id == case.request_id => case.request = Some(request),
                         Ok(request) if request.releases.as_deref() == Some(&case.request_id) => case.releases.push(request),
                         _ => {}
                     },
                     b"containment-decision" => {
-                        case.decisions.extend(decode_decision(value, encoding).ok().filter(|d| d.proposal == case.proposal_id));
+                        case.decisions.extend(decode_decision(&value, encoding).ok().filter(|d| d.proposal == case.proposal_id));
                     }
                     b"containment-answer" => {
-                        case.answers.extend(decode_answer(value, encoding).ok().filter(|a| a.of.as_deref().is_some_and(is_its)));
+                        case.answers.extend(decode_answer(&value, encoding).ok().filter(|a| a.of.as_deref().is_some_and(is_its)));
                     }
-                    b"security-event" => case.facts.extend(decode_fact(value, encoding).ok().filter(|f| f.request == case.request_id)),
+                    b"security-event" => case.facts.extend(decode_fact(&value, encoding).ok().filter(|f| f.request == case.request_id)),
                     _ => {}
                 }
                 ControlFlow::Continue(())
@@ -189,7 +190,7 @@ impl Desk {
         let mut found = None;
         self.reader.read_partition_since(&at, since.0, |record| {
             if record.header("type") == Some(b"verdict") && record.key == Some(&key) {
-                found = record.value.and_then(|value| decode_verdict(value, encoding).ok()).filter(|v| v.id == id);
+                found = value_of(&record).and_then(|value| decode_verdict(&value, encoding).ok()).filter(|v| v.id == id);
             }
             if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;

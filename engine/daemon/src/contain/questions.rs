@@ -1,6 +1,7 @@
 //! What waits for a person, and what could be taken back: read out of the decisions that the gate published.
 
 use crate::roles::Topics;
+use crate::roles::outputs::value_of;
 use portcullis_connectors::kafka::Reader;
 use portcullis_core::containment::{Action, ContainmentDecision, DecisionEnd};
 use portcullis_core::time::Time;
@@ -16,7 +17,7 @@ pub fn decisions(reader: &mut Reader, topics: &Topics, encoding: Encoding, since
     let mut found = Vec::new();
     reader.read_since(&topics.verdicts, since.0, |record| {
         if record.header("type") == Some(b"containment-decision") {
-            match record.value.map(|value| decode_decision(value, encoding)) {
+            match value_of(&record).map(|value| decode_decision(&value, encoding)) {
                 Some(Ok(decision)) => found.push(decision),
                 _ => tracing::warn!(partition = record.partition, offset = record.offset, "a decision that cannot be read is passed over"),
             }

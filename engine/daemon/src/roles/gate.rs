@@ -1,8 +1,8 @@
 //! GATE: proposals in; signed requests and decisions out; a journal record per partition and transaction.
 
 use super::Topics;
-use super::cloudevents::{Headers, content_type};
 use super::log_role::{AT, Borrowed, Decides, Partitions, Place};
+use super::outputs::Outputs;
 use super::score::subject_key;
 use super::standing::Standing;
 use crate::audit::ends::Ends;
@@ -18,14 +18,13 @@ use portcullis_core::gate::GateState;
 use portcullis_core::gate::state::tenant_key;
 use portcullis_core::record::{Control, GateRecord, Output, Position, Tick};
 use portcullis_core::time::Time;
-use portcullis_schemas::{Encoding, decode_gate_record, encode_output, output_type};
+use portcullis_schemas::{Encoding, decode_gate_record, encode_output};
 use std::time::Duration;
 
 /// The worker of GATE.
 pub struct Gate {
     topics: Topics,
-    encoding: Encoding,
-    headers: Headers,
+    outputs: Outputs,
     signer: Signer,
     partitions: Partitions<GateState>,
     tally: Tally,
@@ -42,14 +41,13 @@ impl Gate {
         kafka: &Settings,
         place: Place,
         topics: Topics,
-        (encoding, headers): (Encoding, Headers),
+        outputs: impl Into<Outputs>,
         signer: Signer,
         heads_every: Duration,
     ) -> anyhow::Result<Gate> {
         let partitions = Partitions::new(kafka, place, &topics.proposals, &topics.gate_journal);
         Ok(Gate {
-            encoding,
-            headers,
+            outputs: outputs.into(),
             signer,
             partitions,
             tally: Tally::default(),
@@ -89,7 +87,7 @@ impl Role for Gate {
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         self.say_ends(outbox);
-        let Gate { topics, encoding, headers, signer, partitions, tally, standing, .. } = self;
+        let Gate { topics, outputs, signer, partitions, tally, standing, .. } = self;
         partitions.apply(batch, outbox, |nth, mut output, outbox| {
             signer.sign_all(std::slice::from_mut(&mut output));
             match &output {
@@ -102,10 +100,10 @@ impl Role for Gate {
                 | Output::Proposal(_)
                 | Output::ToGate(_) => {}
             }
-            write(topics, (*encoding, headers), &output, outbox);
+            write(topics, outputs, &output, outbox);
             outbox.header(AT, nth.to_string().as_bytes());
             if let Output::Decision(decision) = &output {
-                keep_waiting(topics, *encoding, decision, &output, outbox);
+                keep_waiting(topics, outputs.encoding, decision, &output, outbox);
             }
         })?;
         standing.applied(partitions, batch.partitions().map(|records| records.at().partition));
@@ -132,7 +130,7 @@ impl Role for Gate {
 }
 
 /// Puts an output where it belongs.
-pub fn write(topics: &Topics, (encoding, headers): (Encoding, &Headers), output: &Output, outbox: &mut Outbox) {
+pub fn write(topics: &Topics, outputs: &Outputs, output: &Output, outbox: &mut Outbox) {
     let key = match output {
         Output::Request(r) => subject_key(&r.subject.kind, &r.tenant, &r.subject.id),
         Output::Decision(d) => subject_key(&d.subject.kind, &d.tenant, &d.subject.id),
@@ -140,8 +138,7 @@ pub fn write(topics: &Topics, (encoding, headers): (Encoding, &Headers), output:
         Output::Answer(a) => tenant_key(&a.tenant),
         Output::Verdict(_) | Output::Finding(_) | Output::Proposal(_) | Output::ToGate(_) => return, // SCORE's
     };
-    outbox.push(&topics.verdicts, None, &key, |out| encode_output(output, encoding, out));
-    headers.add(outbox, output_type(output), output, None, content_type(encoding));
+    outputs.push(&topics.verdicts, None, &key, output, outbox);
 }
 
 /// The table of what waits: the decision by which a proposal is held, until another one ends that.

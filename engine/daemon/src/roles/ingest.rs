@@ -1,8 +1,9 @@
 //! INGEST on Kafka: raw records in; keyed events, inventory and dead letters out, in one transaction with the source offsets.
 
 use super::Topics;
-use super::dead_letter::{Complaints, Retried, dead_letter};
+use super::dead_letter::{Complaints, ERRORS, Retried, dead_letter};
 use super::positions::{Gap, KAFKA_MAX, Positions};
+use super::registered::Registered;
 use super::tables::{Changed, Tables, Which};
 use crate::ingest::{Ingest, Ingested};
 use crate::reputation::Change;
@@ -12,6 +13,7 @@ use crate::worker::{NeedsOperator, Outbox, Role};
 use anyhow::bail;
 use portcullis_connectors::formats::{Fault, Format, Input};
 use portcullis_connectors::kafka::{Batch, Reader, RecordRef, Settings, Source, Start, TopicPartition};
+use portcullis_connectors::registry::{SchemaId, Schemas};
 use portcullis_core::event::{Event, EventType, Origin};
 use portcullis_core::fanout::subjects;
 use portcullis_core::gate::state::tenant_key;
@@ -28,6 +30,8 @@ use std::time::Instant;
 pub struct InputTopic {
     pub format: Format,
     pub input: Input,
+    /// Its values are Avro, and name their schemas by what a registry knows them by.
+    pub is_registered: bool,
 }
 
 /// What a worker needs.
@@ -37,11 +41,14 @@ pub struct IngestSettings {
     pub cluster: String,
     /// In the order in which the source subscribes to them; the retry topic comes after them.
     pub inputs: Vec<InputTopic>,
+    /// Where an input is registered.
+    pub schemas: Option<Schemas>,
 }
 
 /// One worker of INGEST. It keeps no state of its own: what it stamps on events is a copy of compacted topics.
 pub struct IngestRole {
     settings: IngestSettings,
+    registered: Option<Registered>,
     ingest: Ingest,
     reader: Reader,
     tables: Tables,
@@ -59,11 +66,13 @@ impl IngestRole {
     /// When one cannot be read.
     pub fn new(settings: IngestSettings, ingest: Ingest, status: Arc<WorkerStatus>) -> anyhow::Result<IngestRole> {
         let reader = Reader::open(&settings.kafka)?;
-        let mut ingest = ingest;
+        let (mut ingest, mut settings) = (ingest, settings);
+        let registered = settings.schemas.take().map(Registered::new);
         let tables = Tables::read(&settings.kafka, &settings.topics, |change| learn(&mut ingest, &change))?;
         Ok(IngestRole {
             tables,
             settings,
+            registered,
             ingest,
             reader,
             positions: Positions::new(status),
@@ -157,17 +166,46 @@ impl Role for IngestRole {
 
     fn release(&mut self, partitions: &[TopicPartition], _lost: bool) -> anyhow::Result<()> {
         self.positions.release(partitions);
+        if let Some(registered) = &mut self.registered {
+            partitions.iter().for_each(|at| registered.release(at));
+        }
         Ok(())
     }
 
     fn turn(&mut self, source: &mut Source) -> anyhow::Result<()> {
+        for (at, offset) in self.registered.as_mut().map(Registered::due).unwrap_or_default() {
+            tracing::info!(partition = %at, offset, "goes on: the schema registry has answered");
+            source.start(&at, Start::At(offset))?;
+        }
         self.positions.turn(source);
         Ok(())
     }
 
+    fn hold(&mut self, batch: &Batch) -> Vec<TopicPartition> {
+        let Some(registered) = &mut self.registered else { return Vec::new() };
+        registered.refresh();
+        let inputs = &self.settings.inputs;
+        let is_registered = |of_topic: Option<&InputTopic>, record| match of_topic {
+            Some(topic) => topic.is_registered,
+            None => retried(inputs, record).is_ok_and(|(topic, _)| topic.is_registered),
+        };
+        let mut held = Vec::new();
+        for records in batch.partitions() {
+            let of_topic = inputs.get(records.topic_index());
+            if of_topic.is_some_and(|topic| !topic.is_registered) {
+                continue;
+            }
+            let in_avro = records.records().filter(|record| is_registered(of_topic, *record));
+            if registered.must_hold(records.at(), records.first_offset(), in_avro) {
+                held.push(records.at().clone());
+            }
+        }
+        held
+    }
+
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         self.follow_tables();
-        let IngestRole { settings, ingest, complaints, tally, positions, .. } = self;
+        let IngestRole { settings, registered, ingest, complaints, tally, positions, .. } = self;
         self.applied = batch.next_offsets();
         let mut scratch = Scratch::default();
         for records in batch.partitions() {
@@ -198,7 +236,7 @@ impl Role for IngestRole {
                     offset: record.offset,
                     index: 0,
                 };
-                ingest.record(topic.format, record.value.unwrap_or_default(), &topic.input, origin, &mut |item| match item {
+                let mut each = |schema: Option<SchemaId>, item: Ingested<'_>| match item {
                     // Of a record of several events only the one that was a dead letter: the others have been read.
                     Ingested::Event(event) if only.is_none_or(|index| event.origin.as_ref().is_none_or(|o| o.index == index)) => {
                         events += 1;
@@ -211,8 +249,20 @@ impl Role for IngestRole {
                         dead_letters += 1;
                         complaints.add(&topic.input.name, &fault);
                         dead_letter(&settings.topics, &topic.input.name, record, first.as_ref(), index, &fault, outbox);
+                        if let Some(schema) = schema {
+                            outbox.header(&format!("{ERRORS}schema_id"), schema.to_string().as_bytes());
+                        }
                     }
-                });
+                };
+                match registered {
+                    Some(registered) if topic.is_registered => {
+                        registered.record(ingest, (topic.format, &topic.input), record, origin, &mut each)?;
+                    }
+                    _ => {
+                        let raw = record.value.unwrap_or_default();
+                        ingest.record(topic.format, raw, &topic.input, origin, &mut |item| each(None, item));
+                    }
+                }
             }
             for (became, n) in [(Became::Event, events), (Became::Ignored, ignored), (Became::DeadLetter, dead_letters)] {
                 tally.add(Counted::Ingested(Arc::clone(&records.at().topic), became), n);

@@ -3,6 +3,7 @@
 
 use super::Topics;
 use super::cloudevents::{Headers, JSON};
+use super::outputs::value_of;
 use super::positions::{Gap, KAFKA_MAX, Positions};
 use crate::jws::Signer;
 use crate::status::WorkerStatus;
@@ -107,7 +108,8 @@ impl Role for Publish {
 
 /// A record of the verdicts topic, if it is one that others hear of.
 fn read(record: RecordRef<'_>, encoding: Encoding) -> Result<Option<Output>, DecodeError> {
-    let value = record.value.unwrap_or_default();
+    let value = value_of(&record).unwrap_or_default();
+    let value = &value;
     Ok(match record.header("type") {
         Some(b"verdict") => Some(Output::Verdict(Box::new(decode_verdict(value, encoding)?))),
         Some(b"lifecycle-finding") => Some(Output::Finding(Box::new(decode_finding(value, encoding)?))),

@@ -1,8 +1,8 @@
 //! SCORE: events in; verdicts, lifecycle findings, current levels and proposals out; a journal record per partition and transaction.
 
 use super::Topics;
-use super::cloudevents::{Headers, content_type};
 use super::log_role::{AT, Borrowed, Decides, Partitions, Place};
+use super::outputs::Outputs;
 use crate::partition::{ScorePartition, ScoreRecord, ScoreValue};
 use crate::reputation::Change;
 use crate::telemetry::{Counted, Tally};
@@ -15,7 +15,7 @@ use portcullis_core::record::{Control, EventRecord, Output, Tick};
 use portcullis_core::subject::{Kind, SubjectRef};
 use portcullis_core::time::Time;
 use portcullis_core::verdict::{Level, Verdict};
-use portcullis_schemas::{Encoding, decode_event_record, encode_output, output_type};
+use portcullis_schemas::{Encoding, decode_event_record, encode_output};
 use serde::Serialize;
 
 /// Records decoded together: an event takes more than a kilobyte, and is to be judged while it is still in the processor's cache.
@@ -24,16 +24,15 @@ const DECODED_AT_ONCE: usize = 128;
 /// One worker of SCORE.
 pub struct Score {
     topics: Topics,
-    encoding: Encoding,
-    headers: Headers,
+    outputs: Outputs,
     partitions: Partitions<Profile>,
     tally: Tally,
 }
 
 impl Score {
-    pub fn new(kafka: &Settings, place: Place, topics: Topics, encoding: Encoding, headers: Headers) -> Score {
+    pub fn new(kafka: &Settings, place: Place, topics: Topics, outputs: impl Into<Outputs>) -> Score {
         let partitions = Partitions::new(kafka, place, &topics.events, &topics.journal);
-        Score { topics, encoding, headers, partitions, tally: Tally::default() }
+        Score { topics, outputs: outputs.into(), partitions, tally: Tally::default() }
     }
 }
 
@@ -53,7 +52,7 @@ impl Role for Score {
     }
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
-        let Score { topics, encoding, headers, partitions, tally } = self;
+        let Score { topics, outputs, partitions, tally } = self;
         let counts = partitions.apply(batch, outbox, |nth, output, outbox| {
             match &output {
                 Output::Verdict(verdict) => tally.add(Counted::Verdict(verdict.level, verdict.class), 1),
@@ -61,7 +60,7 @@ impl Role for Score {
                 Output::Proposal(proposal) => tally.add(Counted::Proposal(proposal.action), 1),
                 Output::ToGate(_) | Output::Request(_) | Output::Decision(_) | Output::Answer(_) | Output::Fact(_) => {}
             }
-            write(topics, (*encoding, headers), nth.partition, &output, outbox);
+            write(topics, outputs, nth.partition, &output, outbox);
             // A verdict names its place itself.
             if matches!(output, Output::Finding(_) | Output::Proposal(_) | Output::ToGate(_)) {
                 outbox.header(AT, nth.to_string().as_bytes());
@@ -137,19 +136,17 @@ struct CurrentLevel<'a> {
 
 /// Puts an output where it belongs. Verdicts go to the partition of their events, so that a dead worker's open transaction delays its own
 /// subjects alone.
-pub fn write(topics: &Topics, (encoding, headers): (Encoding, &Headers), partition: i32, output: &Output, outbox: &mut Outbox) {
+pub fn write(topics: &Topics, outputs: &Outputs, partition: i32, output: &Output, outbox: &mut Outbox) {
     match output {
         Output::Verdict(verdict) => {
             let key = subject_key(&verdict.subject.kind, &verdict.tenant, &verdict.subject.id);
-            outbox.push(&topics.verdicts, Some(partition), &key, |out| encode_output(output, encoding, out));
-            headers.add(outbox, output_type(output), output, None, content_type(encoding));
+            outputs.push(&topics.verdicts, Some(partition), &key, output, outbox);
             write_level(topics, &key, verdict, outbox);
             write_standing(topics, &key, verdict, outbox);
         }
         Output::Finding(finding) => {
             let key = subject_key(&finding.subject.kind, &finding.tenant, &finding.subject.id);
-            outbox.push(&topics.verdicts, Some(partition), &key, |out| encode_output(output, encoding, out));
-            headers.add(outbox, output_type(output), output, None, content_type(encoding));
+            outputs.push(&topics.verdicts, Some(partition), &key, output, outbox);
         }
         Output::Proposal(proposal) => {
             outbox.push(&topics.proposals, None, &tenant_key(&proposal.tenant), |out| encode_output(output, Encoding::Avro, out));
