@@ -166,6 +166,10 @@ impl<R: Role> Role for Counting<'_, R> {
         self.role.turn(source)
     }
 
+    fn hold(&mut self, batch: &Batch) -> Vec<TopicPartition> {
+        self.role.hold(batch)
+    }
+
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         self.batch = batch.len() as u64;
         self.role.apply(batch, outbox)?;

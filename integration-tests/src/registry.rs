@@ -2,6 +2,7 @@
 //! newer one than Debian has). It keeps its schemas on disk, so that a test can stop it and start it again.
 
 use super::http::{Body, ask, is_up};
+use super::security::Security;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::net::TcpListener;
@@ -16,6 +17,8 @@ const READY_MAX: Duration = Duration::from_secs(180);
 pub struct Registry {
     port: u16,
     data: tempfile::TempDir,
+    /// Certificate and key, where it speaks nothing but TLS.
+    tls: Option<[String; 2]>,
     child: Option<Child>,
 }
 
@@ -25,8 +28,19 @@ impl Registry {
     /// # Panics
     /// If it cannot be had or does not start: the message says why.
     pub fn start() -> Registry {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
-        let mut this = Registry { port, data: tempfile::tempdir().expect("a folder"), child: None };
+        Self::start_with(None)
+    }
+
+    /// The same over TLS, with a certificate that this authority issued.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn start_closed(security: &Security) -> Registry {
+        Self::start_with(Some([security.shown("broker.crt"), security.shown("broker.key")]))
+    }
+
+    fn start_with(tls: Option<[String; 2]>) -> Registry {
+        let mut this = Registry { port: free_port(), data: tempfile::tempdir().expect("a folder"), tls, child: None };
         this.restart();
         this
     }
@@ -39,10 +53,19 @@ impl Registry {
         assert!(self.child.is_none(), "it runs");
         let (home, java) = fetched();
         let log = File::options().create(true).append(true).open(self.data.path().join("registry.log")).expect("its log");
-        let management = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+        let listens = match &self.tls {
+            None => vec![format!("-Dquarkus.http.port={}", self.port)],
+            Some([certificate, key]) => vec![
+                format!("-Dquarkus.http.ssl-port={}", self.port),
+                format!("-Dquarkus.http.ssl.certificate.files={certificate}"),
+                format!("-Dquarkus.http.ssl.certificate.key-files={key}"),
+                "-Dquarkus.http.insecure-requests=disabled".to_owned(),
+            ],
+        };
         let child = Command::new(java)
             .args(["-Xms64m", "-Xmx384m", "-Dquarkus.http.host=127.0.0.1", "-Dquarkus.management.host=127.0.0.1"])
-            .args([format!("-Dquarkus.http.port={}", self.port), format!("-Dquarkus.management.port={management}")])
+            .args(listens)
+            .arg(format!("-Dquarkus.management.port={}", free_port()))
             .args(["-Dapicurio.storage.kind=sql", "-Dapicurio.storage.sql.kind=h2"])
             .arg(format!("-Dapicurio.datasource.url=jdbc:h2:file:{}", self.data.path().join("registry").display()))
             .args(["-jar", "quarkus-run.jar"])
@@ -54,10 +77,22 @@ impl Registry {
             .expect("starting the registry");
         self.child = Some(child);
         let began = Instant::now();
-        while !is_up(&format!("{}/subjects", self.url())) {
+        while !self.is_up() {
             let log = || std::fs::read_to_string(self.data.path().join("registry.log")).unwrap_or_default();
             assert!(began.elapsed() < READY_MAX, "the registry did not start: {}", log());
             std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+
+    fn is_up(&self) -> bool {
+        match &self.tls {
+            None => is_up(&format!("{}/subjects", self.url())),
+            // Whether its certificate is believed is for the test to see.
+            Some(_) => {
+                let url = format!("{}/subjects", self.url());
+                let asked = Command::new("curl").args(["-s", "-f", "-k", "--max-time", "5", "-o", "/dev/null", &url]).status();
+                asked.is_ok_and(|status| status.success())
+            }
         }
     }
 
@@ -72,7 +107,8 @@ impl Registry {
 
     /// What a configuration has as `schema_registry.url`.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/apis/ccompat/v7", self.port)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}/apis/ccompat/v7", self.port)
     }
 
     /// Registers a schema, and returns its id.
@@ -100,6 +136,10 @@ impl Drop for Registry {
             let _reaped = child.wait();
         }
     }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
 }
 
 /// Its folder, and the Java that runs it, in the user's cache.

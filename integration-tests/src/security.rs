@@ -60,7 +60,8 @@ impl Security {
         security
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// One of its files: `ca.pem`, `strange-ca.pem`, `NAME.crt`, `NAME.key`.
+    pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 

@@ -2,11 +2,13 @@
 //! is written it reads, and while the registry is away nothing is lost, nothing is a dead letter, and whatever needs none goes on.
 
 use portcullis_connectors::kafka::{Sink, SinkSettings};
+use portcullis_connectors::registry::{Client as OurClient, Fault, SchemaId, Settings};
 use portcullis_integration_tests::attack::push_fatigue;
 use portcullis_integration_tests::http::curl;
 use portcullis_integration_tests::kafka::{create_topic, shared, unique};
 use portcullis_integration_tests::python::{REGISTRY, python};
 use portcullis_integration_tests::registry::Registry;
+use portcullis_integration_tests::security::Security;
 use portcullis_integration_tests::service::Service;
 use portcullis_schemas::avro::{HEADER_BYTES, Record};
 use portcullis_schemas::{encode_event, json};
@@ -382,4 +384,23 @@ fn a_schema_may_name_others_and_a_registry_may_be_asked_by_curl() {
     installed.wait_for_event_of("bo");
     assert!(Path::new(&installed.service.shown("state/schemas")).is_dir());
     installed.service.stop();
+}
+
+/// It is asked over TLS, and believed only with a certificate of the authority that the configuration names.
+#[test]
+fn a_registry_behind_tls_is_believed_by_its_authority() {
+    let security = Security::new(&[]);
+    let registry = Registry::start_closed(&security);
+    let authority = |name: &str| Some(std::fs::read(security.path(name)).unwrap());
+    let client = |authorities| OurClient::new(Settings { url: registry.url(), basic: None, authorities }).unwrap();
+    let ours = client(authority("ca.pem"));
+    let registered = ours.register("closed", Record::Event.schema()).unwrap();
+    assert_eq!(ours.find("closed", Record::Event.schema()).unwrap(), registered);
+    let stored = ours.schema(SchemaId::Id(registered.id)).unwrap();
+    assert!(stored.writer().unwrap().is_ours(), "what it gives back is known as ours");
+    for authorities in [None, authority("strange-ca.pem")] {
+        let fault = client(authorities).find("closed", Record::Event.schema()).unwrap_err();
+        assert!(fault.passes() && fault.to_string().contains("certificate"), "{fault}");
+        assert!(matches!(fault, Fault::Unavailable { .. }), "it decides nothing");
+    }
 }

@@ -23,6 +23,7 @@ use portcullis_connectors::registry::{self, Client, SchemaId, Schemas, Shelf, St
 use portcullis_schemas::avro::{HEADER_BYTES, Record};
 use portcullis_schemas::{encode_event, json};
 use portcullis_simulate::Simulation;
+use std::path::Path;
 
 const USAGE: &str = "ingest BOOTSTRAP [--events N] [--avro | --registry] [--runs N] [--simulated]";
 /// Of our event's schema, in a registry where nobody listens.
@@ -58,6 +59,7 @@ fn main() -> anyhow::Result<()> {
     let (events, bytes) = load(&settings, &raw, events, encoding, simulated)?;
     println!("loaded {events} events of {} B", bytes / events);
 
+    let folder = tempfile::tempdir()?;
     let mut rates = Vec::new();
     for run in 0..runs {
         let prefix = format!("ingest-{}-{run}", std::process::id());
@@ -70,7 +72,7 @@ fn main() -> anyhow::Result<()> {
             topics,
             cluster: "bench".to_owned(),
             inputs: vec![input],
-            schemas: schemas(encoding)?,
+            schemas: schemas(encoding, folder.path())?,
         };
         let role = IngestRole::new(wanted, Ingest::new(Enricher::without_geo()), Status::default().worker("ingest", 0))?;
         let drained = drain::role(&settings, &[&raw], &prefix, events, &written, role)?;
@@ -91,12 +93,12 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// What is known of the schema.
-fn schemas(encoding: Encoding) -> anyhow::Result<Option<Schemas>> {
+fn schemas(encoding: Encoding, directory: &Path) -> anyhow::Result<Option<Schemas>> {
     if encoding != Encoding::Registered {
         return Ok(None);
     }
     let about = registry::Settings { url: REGISTRY.to_owned(), basic: None, authorities: None };
-    let shelf = Shelf::open(&std::env::temp_dir().join(format!("ingest-schemas-{}", std::process::id())), REGISTRY)?;
+    let shelf = Shelf::open(directory, REGISTRY)?;
     let schema = Record::Event.schema().to_owned();
     shelf.keep(ID, &Stored { registry: REGISTRY.to_owned(), id: ID.to_string(), schema, references: Vec::new() })?;
     Ok(Some(Schemas::start(Client::new(about).map_err(anyhow::Error::msg)?, shelf)?))
