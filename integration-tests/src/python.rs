@@ -34,18 +34,7 @@ pub const REGISTRY: Needs = Needs {
     imports: "import confluent_kafka.schema_registry.avro",
 };
 
-const RESPONDER: Needs = Needs {
-    name: "responder-py",
-    modules: &["confluent-kafka==2.15.0", "pyjwt[crypto]==2.13.0"],
-    imports: "import confluent_kafka, cryptography, jwt",
-};
-const REGISTRY: Needs = Needs {
-    name: "registry-py",
-    modules: &["confluent-kafka[avro,schemaregistry]==2.15.0"],
-    imports: "import confluent_kafka.schema_registry.avro",
-};
-
-/// The interpreter for the responder, or why there is none.
+/// The interpreter, or why there is none.
 ///
 /// # Errors
 /// What is missing, and what to install.
