@@ -28,5 +28,6 @@ pub mod signals_page;
 pub mod status;
 pub mod summary;
 pub mod telemetry;
+pub mod trace;
 pub mod truth;
 pub mod worker;

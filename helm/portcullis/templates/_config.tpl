@@ -88,9 +88,33 @@ portcullis.yaml, one for all roles. What is secret is named by the path of its f
 {{- with $v.output.set }}
 {{- $_ := set $output "set" . }}
 {{- end }}
+{{- $traces := dict }}
+{{- with $v.traces }}
+{{- if .endpoint }}
+{{- $_ := set $traces "endpoint" .endpoint }}
+{{- $headers := dict }}
+{{- range $name, $value := .headers }}
+{{- $_ := set $headers $name (include "portcullis.scalar" $value) }}
+{{- end }}
+{{- with $headers }}
+{{- $_ := set $traces "headers" . }}
+{{- end }}
+{{- $files := dict }}
+{{- range $name, $key := .secretHeaders }}
+{{- $_ := set $files $name (printf "/etc/portcullis/traces/%s" $key) }}
+{{- end }}
+{{- with $files }}
+{{- $_ := set $traces "headers_file" . }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- $topics := dict "prefix" $v.topics.prefix "partitions" (int64 $v.topics.partitions) "replication" (int64 $v.topics.replication) }}
-{{- dict "kafka" $kafka "topics" $topics "ingest" $ingest "score" $score "state" $state "gate" $gate
-    "output" $output "http" $http | toYaml }}
+{{- $config := dict "kafka" $kafka "topics" $topics "ingest" $ingest "score" $score "state" $state "gate" $gate
+    "output" $output "http" $http }}
+{{- with $traces }}
+{{- $_ := set $config "traces" . }}
+{{- end }}
+{{- $config | toYaml }}
 {{- end }}
 
 {{/*
@@ -151,6 +175,9 @@ the configuration restarts everybody until it stands here. Called with (dict "ro
 {{- if and .secretOptions (not .existingSecret) }}
 {{- fail "state.checkpoints.secretOptions: name the Secret that holds them in state.checkpoints.existingSecret" }}
 {{- end }}
+{{- end }}
+{{- if and $v.traces.secretHeaders (not $v.traces.existingSecret) }}
+{{- fail "traces.secretHeaders: name the Secret that holds them in traces.existingSecret" }}
 {{- end }}
 {{- if and (not $v.gate.signingKey.existingSecret) (not $v.gate.signingKey.generate) }}
 {{- fail "gate.signingKey: the gate signs its requests and needs a key; name a Secret in existingSecret (`portcullis gate keygen` makes the key), or set generate" }}

@@ -2,7 +2,7 @@
 
 use super::read::FROM_RECORD;
 use super::secret::is_public_property;
-use super::{Checkpoints, Config, Contain, Encoding, Output, Secret, SetOutput, Tenant, Trust};
+use super::{Checkpoints, Config, Contain, Encoding, Output, Secret, SetOutput, Tenant, Traces, Trust};
 use portcullis_core::policy::yaml::show_bytes;
 use portcullis_core::time::Span;
 use serde_json::{Map, Value, json};
@@ -42,7 +42,7 @@ fn write(out: &mut String, indent: usize, name: &str, value: &Value) {
 
 /// The configuration as a document, keys as in the file.
 pub(super) fn value(config: &Config) -> Value {
-    let Config { kafka, topics, ingest, score, state, gate, output, policy, http } = config;
+    let Config { kafka, topics, ingest, score, state, gate, output, policy, http, traces } = config;
     let properties: Map<String, Value> = kafka
         .properties
         .iter()
@@ -69,7 +69,7 @@ pub(super) fn value(config: &Config) -> Value {
     let transaction = json!({ "at_most": Span(score.transaction.at_most_ms).to_string(), "records": score.transaction.records });
     let gate_value =
         json!({ "issuer": gate.issuer, "audience": gate.audience, "sign_ends_every": Span(gate.sign_ends_every_ms).to_string() });
-    json!({
+    let shown = json!({
         "kafka": { "bootstrap_servers": kafka.bootstrap_servers, "properties": properties },
         "topics": { "prefix": topics.prefix, "partitions": topics.partitions, "replication": topics.replication },
         "ingest": { "inputs": inputs, "geoip": geoip },
@@ -87,7 +87,8 @@ pub(super) fn value(config: &Config) -> Value {
         "output": output_value(output),
         "policy": with(json!({}), "file", policy.file.as_ref().map(shown)),
         "http": with(json!({ "listen": http.listen.to_string() }), "contain", http.contain.as_ref().map(contain)),
-    })
+    });
+    with(shown, "traces", traces.as_ref().map(collector))
 }
 
 fn checkpoints(checkpoints: &Checkpoints) -> Value {
@@ -125,6 +126,11 @@ fn set(set: &SetOutput) -> Value {
     let shown = json!({ "listen": set.listen.to_string(), "receivers": receivers });
     let shown = with(with(shown, "audience", set.audience.as_deref()), "subject_issuer", set.subject_issuer.as_deref());
     with(shown, "url", set.url.as_deref())
+}
+
+fn collector(traces: &Traces) -> Value {
+    let headers: Map<String, Value> = traces.headers.keys().map(|name| (name.clone(), Value::from(REDACTED))).collect();
+    json!({ "endpoint": traces.endpoint.as_str(), "headers": headers })
 }
 
 fn contain(contain: &Contain) -> Value {
