@@ -195,19 +195,19 @@ impl Service {
     /// # Panics
     /// If Kafka refuses.
     pub fn feed(&self, lines: &[&[u8]]) {
-        self.feed_with(lines, &[]);
+        self.feed_with_headers(&lines.iter().map(|line| (*line, &[][..])).collect::<Vec<_>>());
     }
 
-    /// The same, each with these headers.
+    /// The same, with headers.
     ///
     /// # Panics
     /// If Kafka refuses.
-    pub fn feed_with(&self, lines: &[&[u8]], headers: &[(&str, &[u8])]) {
+    pub fn feed_with_headers(&self, lines: &[(&[u8], &[(&str, &[u8])])]) {
         let topic = format!("{}-raw", self.names.events.trim_end_matches(".events"));
         let mut sink = Sink::open(&self.settings, SinkSettings::new(super::kafka::unique("feed"))).expect("a producer");
         for chunk in lines.chunks(5_000) {
             sink.begin().expect("begin");
-            for line in chunk {
+            for (line, headers) in chunk {
                 sink.send(&topic, None, None, Some(line), headers, None).expect("send");
             }
             sink.commit_outputs().expect("commit");

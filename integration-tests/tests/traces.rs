@@ -54,17 +54,17 @@ fn published(desk: &Desk, kind: &str, found: impl Fn(&Value) -> bool) -> Option<
     records(desk, &desk.service.names.verdicts).into_iter().find(|r| r.is(kind) && found(&r.json()))
 }
 
-/// The last event, which leads to everything, is of the trace; those before it of one that is not kept, or have headers that are none.
-fn feed(desk: &Desk, who: &str, headers: &[(&str, &str)]) {
+/// The last event, which leads to everything, and what is no event are of the trace; those before them of one that is not kept, the first has
+/// a header that is none.
+fn feed(desk: &Desk, who: &str) {
     let lines = push_fatigue(who, Some("acme"));
-    let (last, before) = lines.split_last().unwrap();
-    let as_bytes = |headers: &[(&'static str, &'static str)]| headers.iter().map(|(n, v)| (*n, v.as_bytes())).collect::<Vec<_>>();
-    for (number, line) in before.iter().enumerate() {
-        let headers = if number == 0 { [("traceparent", "00-nonsense")] } else { [("traceparent", NOT_SAMPLED)] };
-        desk.service.feed_with(&[line.as_bytes()], &as_bytes(&headers));
-    }
-    let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
-    desk.service.feed_with(&[last.as_bytes()], &headers);
+    let ours: [(&str, &[u8]); 2] = [("traceparent", PARENT.as_bytes()), ("tracestate", STATE.as_bytes())];
+    let mut records: Vec<(&[u8], &[(&str, &[u8])])> =
+        lines.iter().map(|line| (line.as_bytes(), &[("traceparent", NOT_SAMPLED.as_bytes())][..])).collect();
+    records[0].1 = &[("traceparent", b"00-nonsense")];
+    records.last_mut().unwrap().1 = &ours;
+    records.push((b"{ no JSON", &ours));
+    desk.service.feed_with_headers(&records);
 }
 
 fn append_to_configuration(desk: &Desk, line: &str) {
@@ -93,8 +93,7 @@ fn each_role_adds_its_span_and_the_request_is_of_the_trace() {
         &format!("traces: {{ endpoint: {:?}, headers_file: {{ authorization: {token:?} }} }}", collector.endpoint()),
     );
     desk.service.start();
-    feed(&desk, "tired", &[("traceparent", PARENT), ("tracestate", STATE)]);
-    desk.service.feed_with(&[b"{ no JSON"], &[("traceparent", PARENT.as_bytes())]);
+    feed(&desk, "tired");
     let request = desk.wait("the request", |desk| published(desk, "containment-request", |r| r["action"] == "terminate_session"));
     let spans = until("the spans", &desk, || {
         let spans = collector.spans();
@@ -152,7 +151,7 @@ fn without_a_collector_a_trace_goes_through_unchanged_and_over_an_approval() {
     let mut desk = Desk::open("untraced", INPUT);
     desk.change("policy.yaml", |policy| policy.replace("required_for: []", "required_for: [terminate_session]"));
     desk.service.start();
-    feed(&desk, "weary", &[("traceparent", PARENT), ("tracestate", STATE)]);
+    feed(&desk, "weary");
     let waiting = desk.wait("a question", |desk| desk.waiting().into_iter().next());
     let (is_fine, said) = desk.says("anna", &["approve", waiting["proposal"].as_str().unwrap()]);
     assert!(is_fine, "{said}");
@@ -172,7 +171,7 @@ fn a_collector_that_is_away_holds_nothing_up() {
     // Port 9 of the loopback: nobody listens.
     append_to_configuration(&desk, "traces: { endpoint: \"http://127.0.0.1:9\" }");
     desk.service.start();
-    feed(&desk, "dozy", &[("traceparent", PARENT)]);
+    feed(&desk, "dozy");
     let request = desk.wait("the request", |desk| published(desk, "containment-request", |r| r["action"] == "terminate_session"));
     assert!(request.parent().contains(TRACE) && request.parent() != PARENT, "{}", request.parent());
     until("a word about it", &desk, || desk.service.log().contains("the collector of traces does not take spans").then_some(()));

@@ -269,8 +269,13 @@ fn secrets_are_read_from_files_and_never_shown() {
         LEAST.lines().last().map(|l| format!("{l}\n")).unwrap_or_default(),
         file.display()
     );
+    let text = format!(
+        "{text}traces: {{ endpoint: 'http://c:4318', headers: {{ x-key: opensesame }}, headers_file: {{ authorization: {} }} }}\n",
+        file.display()
+    );
     let config = good(&text, &[]);
     assert_eq!(config.kafka.properties["sasl.password"].reveal(), "hunter two");
+    assert_eq!(config.traces.as_ref().map(|t| t.headers["authorization"].reveal()), Some("hunter two"));
     for shown in [config.effective(), format!("{config:?}")] {
         for secret in ["hunter", "swordfish", "sesame"] {
             assert!(!shown.contains(secret), "{shown}");
