@@ -4,6 +4,7 @@ use portcullis_connectors::kafka::{Reader, Start, TopicPartition};
 use portcullis_integration_tests::attack::push_fatigue;
 use portcullis_integration_tests::collector::{Collector, Span};
 use portcullis_integration_tests::desk::Desk;
+use portcullis_integration_tests::service::Headers;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -59,8 +60,8 @@ fn published(desk: &Desk, kind: &str, found: impl Fn(&Value) -> bool) -> Option<
 fn feed(desk: &Desk, who: &str) {
     let lines = push_fatigue(who, Some("acme"));
     let ours: [(&str, &[u8]); 2] = [("traceparent", PARENT.as_bytes()), ("tracestate", STATE.as_bytes())];
-    let mut records: Vec<(&[u8], &[(&str, &[u8])])> =
-        lines.iter().map(|line| (line.as_bytes(), &[("traceparent", NOT_SAMPLED.as_bytes())][..])).collect();
+    let others: [(&str, &[u8]); 1] = [("traceparent", NOT_SAMPLED.as_bytes())];
+    let mut records: Vec<(&[u8], Headers<'_>)> = lines.iter().map(|line| (line.as_bytes(), &others[..])).collect();
     records[0].1 = &[("traceparent", b"00-nonsense")];
     records.last_mut().unwrap().1 = &ours;
     records.push((b"{ no JSON", &ours));
