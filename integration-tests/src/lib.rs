@@ -1,6 +1,7 @@
 //! The harness of the integration tests: real servers, fetched and started on loopback, and stopped whatever happens to the test.
 
 pub mod attack;
+pub mod collector;
 pub mod desk;
 pub mod geoip;
 pub mod http;

@@ -21,6 +21,9 @@ pub fn binary() -> PathBuf {
     }
 }
 
+/// Of a record: names and values.
+pub type Headers<'h> = &'h [(&'h str, &'h [u8])];
+
 /// One installation: a prefix on a broker, a configuration, a state directory.
 pub struct Service {
     dir: tempfile::TempDir,
@@ -195,12 +198,20 @@ impl Service {
     /// # Panics
     /// If Kafka refuses.
     pub fn feed(&self, lines: &[&[u8]]) {
+        self.feed_with_headers(&lines.iter().map(|line| (*line, &[][..])).collect::<Vec<_>>());
+    }
+
+    /// The same, with headers.
+    ///
+    /// # Panics
+    /// If Kafka refuses.
+    pub fn feed_with_headers(&self, lines: &[(&[u8], Headers<'_>)]) {
         let topic = format!("{}-raw", self.names.events.trim_end_matches(".events"));
         let mut sink = Sink::open(&self.settings, SinkSettings::new(super::kafka::unique("feed"))).expect("a producer");
         for chunk in lines.chunks(5_000) {
             sink.begin().expect("begin");
-            for line in chunk {
-                sink.send(&topic, None, None, Some(line), &[], None).expect("send");
+            for (line, headers) in chunk {
+                sink.send(&topic, None, None, Some(line), headers, None).expect("send");
             }
             sink.commit_outputs().expect("commit");
         }

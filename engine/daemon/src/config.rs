@@ -11,12 +11,14 @@ mod registry;
 mod schema;
 mod secret;
 mod show;
+mod traces;
 
 pub use environment::{PREFIX, of_process};
 pub use http::{Contain, Http, Person};
 pub use output::{Encoding, Framing, Output, Push, Receiver, SetOutput};
 pub use schema::schema;
 pub use secret::Secret;
+pub use traces::Traces;
 
 use portcullis_connectors::formats::custom::Mapping;
 use portcullis_core::policy::yaml::{Document, Fault};
@@ -40,6 +42,8 @@ pub struct Config {
     pub output: Output,
     pub policy: PolicyFile,
     pub http: Http,
+    /// None: traces are passed on, and no spans are made.
+    pub traces: Option<Traces>,
 }
 
 #[derive(Clone, PartialEq, Debug)]

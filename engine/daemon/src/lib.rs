@@ -29,5 +29,6 @@ pub mod signals_page;
 pub mod status;
 pub mod summary;
 pub mod telemetry;
+pub mod trace;
 pub mod truth;
 pub mod worker;

@@ -161,6 +161,13 @@ const WAITING_FOR_SCHEMAS: Meter = meter(
 const SINCE_TURN: Meter =
     meter("portcullis_since_turn_seconds", Kind::Gauge, &["role"], "Since the role's slowest worker last turned its loop");
 
+const SPANS: Meter = meter(
+    "portcullis_spans_total",
+    Kind::Counter,
+    &["end"],
+    "Spans: sent to the collector of traces, refused by it, or dropped because too many waited",
+);
+
 /// Every metric.
 pub const ALL: &[Meter] = &[
     INGESTED,
@@ -194,6 +201,7 @@ pub const ALL: &[Meter] = &[
     PARTITIONS,
     WAITING_FOR_SCHEMAS,
     SINCE_TURN,
+    SPANS,
 ];
 
 /// A commit takes 4 ms where all is well; 30 s is the longest that one is waited for.
@@ -333,6 +341,24 @@ pub fn checkpoint(log: &str, partition: i32, is_done: bool) {
     }
 }
 
+/// What became of spans.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SpanEnd {
+    Sent,
+    Refused,
+    Dropped,
+}
+
+/// Spans that the collector of traces has, or never will.
+pub fn spans(end: SpanEnd, n: usize) {
+    let end = match end {
+        SpanEnd::Sent => "sent",
+        SpanEnd::Refused => "refused",
+        SpanEnd::Dropped => "dropped",
+    };
+    counter!(SPANS.name, "end" => end).increment(n as u64);
+}
+
 /// A partition of `log` goes by a policy now, in place of another.
 pub fn policy(log: &str, before: Option<&Policy>, now: &Policy) {
     if let Some(before) = before {
@@ -351,6 +377,16 @@ pub enum Became {
     Event,
     Ignored,
     DeadLetter,
+}
+
+impl Became {
+    pub fn name(self) -> &'static str {
+        match self {
+            Became::Event => "event",
+            Became::Ignored => "ignored",
+            Became::DeadLetter => "dead_letter",
+        }
+    }
 }
 
 /// What became of a SET at a receiver.
@@ -395,12 +431,7 @@ impl Counted {
     fn count(&self, n: u64) {
         match self {
             Counted::Ingested(input, became) => {
-                let name = match became {
-                    Became::Event => "event",
-                    Became::Ignored => "ignored",
-                    Became::DeadLetter => "dead_letter",
-                };
-                counter!(INGESTED.name, "input" => input.to_string(), "became" => name).increment(n);
+                counter!(INGESTED.name, "input" => input.to_string(), "became" => became.name()).increment(n);
             }
             Counted::Verdict(level, class) => {
                 counter!(VERDICTS.name, "level" => level.name(), "class" => class.map_or("none", Class::name)).increment(n);

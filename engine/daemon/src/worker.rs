@@ -10,7 +10,8 @@
 //! thread and no queue because the transaction is the only thing worth waiting for; a second worker computes meanwhile.
 
 use crate::telemetry;
-use anyhow::Context;
+use crate::trace::Context;
+use anyhow::Context as _;
 use portcullis_connectors::failpoint::{self, Point};
 use portcullis_connectors::kafka::{
     Batch, CommitFault, KafkaFault, Orphans, PartitionFault, Recovery, Settings, Sink, SinkSettings, Source, SourceSettings, TopicPartition,
@@ -108,6 +109,8 @@ pub struct Outbox {
     records: Vec<OutRecord>,
     /// Names and values of all records' headers.
     headers: Vec<(Range<usize>, Range<usize>)>,
+    /// The headers of the trace that what is added now is part of.
+    carried: Vec<(Range<usize>, Range<usize>)>,
     /// To be committed beside those of the batch.
     offsets: Vec<(TopicPartition, i64)>,
 }
@@ -147,6 +150,10 @@ impl Outbox {
         let key = self.bytes(|b| b.extend_from_slice(key));
         let value = self.bytes(write);
         self.add(topic, partition, Some(key), Some(value));
+        if let (false, Some(last)) = (self.carried.is_empty(), self.records.last_mut()) {
+            self.headers.extend_from_slice(&self.carried);
+            last.headers.end = self.headers.len();
+        }
     }
 
     /// A tombstone: the key has no value any more.
@@ -177,6 +184,17 @@ impl Outbox {
         }
     }
 
+    /// From now on what is pushed is part of this trace, until the next call. What goes on as it came has headers of its own.
+    pub fn carry(&mut self, context: Option<Context<'_>>) {
+        self.carried.clear();
+        let Some(context) = context else { return };
+        context.headers(&mut |name, value| {
+            let name = self.bytes(|b| b.extend_from_slice(name.as_bytes()));
+            let value = self.bytes(|b| b.extend_from_slice(value));
+            self.carried.push((name, value));
+        });
+    }
+
     /// Commits an offset in the same transaction, though no record of the partition is in the batch, or it is not committed with it.
     pub fn commit(&mut self, at: TopicPartition, offset: i64) {
         self.offsets.push((at, offset));
@@ -201,6 +219,7 @@ impl Outbox {
         self.offsets.clear();
         self.records.clear();
         self.headers.clear();
+        self.carried.clear();
     }
 
     fn bytes(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {

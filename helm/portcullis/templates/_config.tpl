@@ -91,10 +91,33 @@ portcullis.yaml, one for all roles. What is secret is named by the path of its f
 {{- with $v.output.framing }}
 {{- $_ := set $output "framing" . }}
 {{- end }}
+{{- $traces := dict }}
+{{- with $v.traces }}
+{{- if .endpoint }}
+{{- $_ := set $traces "endpoint" .endpoint }}
+{{- $headers := dict }}
+{{- range $name, $value := .headers }}
+{{- $_ := set $headers $name (include "portcullis.scalar" $value) }}
+{{- end }}
+{{- with $headers }}
+{{- $_ := set $traces "headers" . }}
+{{- end }}
+{{- $files := dict }}
+{{- range $name, $key := .secretHeaders }}
+{{- $_ := set $files $name (printf "/etc/portcullis/traces/%s" $key) }}
+{{- end }}
+{{- with $files }}
+{{- $_ := set $traces "headers_file" . }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- $topics := dict "prefix" $v.topics.prefix "partitions" (int64 $v.topics.partitions) "replication" (int64 $v.topics.replication) }}
 {{- $all := dict "kafka" $kafka "topics" $topics "ingest" $ingest "score" $score "state" $state "gate" $gate "output" $output "http" $http }}
 {{- with $v.schemaRegistry }}
 {{- $_ := set $all "schema_registry" . }}
+{{- end }}
+{{- with $traces }}
+{{- $_ := set $all "traces" . }}
 {{- end }}
 {{- $all | toYaml }}
 {{- end }}
@@ -157,6 +180,9 @@ the configuration restarts everybody until it stands here. Called with (dict "ro
 {{- if and .secretOptions (not .existingSecret) }}
 {{- fail "state.checkpoints.secretOptions: name the Secret that holds them in state.checkpoints.existingSecret" }}
 {{- end }}
+{{- end }}
+{{- if and $v.traces.secretHeaders (not $v.traces.existingSecret) }}
+{{- fail "traces.secretHeaders: name the Secret that holds them in traces.existingSecret" }}
 {{- end }}
 {{- if and (not $v.gate.signingKey.existingSecret) (not $v.gate.signingKey.generate) }}
 {{- fail "gate.signingKey: the gate signs its requests and needs a key; name a Secret in existingSecret (`portcullis gate keygen` makes the key), or set generate" }}

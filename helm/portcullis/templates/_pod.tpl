@@ -49,6 +49,9 @@ envFrom:
 {{- if .Values.state.checkpoints.existingSecret }}
 - { name: checkpoints, mountPath: /etc/portcullis/checkpoints, readOnly: true }
 {{- end }}
+{{- if .Values.traces.existingSecret }}
+- { name: traces, mountPath: /etc/portcullis/traces, readOnly: true }
+{{- end }}
 {{- with .Values.extraVolumeMounts }}
 {{ toYaml . }}
 {{- end }}
@@ -71,6 +74,10 @@ envFrom:
 {{- end }}
 {{- with $v.state.checkpoints.existingSecret }}
 - name: checkpoints
+  secret: { secretName: {{ . }}, defaultMode: 0440 }
+{{- end }}
+{{- with $v.traces.existingSecret }}
+- name: traces
   secret: { secretName: {{ . }}, defaultMode: 0440 }
 {{- end }}
 {{- with $v.extraVolumes }}

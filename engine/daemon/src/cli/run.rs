@@ -23,6 +23,7 @@ use crate::roles::transmit::{Pusher, Stream, Transmit};
 use crate::roles::{Place, Topics, Turnstile};
 use crate::status::Status;
 use crate::telemetry::{self, Metrics};
+use crate::trace::{self, Exporter};
 use crate::worker::{self, LeavesTheGroup, Pace, Role};
 use anyhow::Context;
 use portcullis_connectors::enrich::{Enricher, GeoSettings};
@@ -169,6 +170,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         })?
     };
     let outputs = outputs.with(headers_of(&config));
+    let exporter = config.traces.as_ref().map(|traces| Exporter::start(traces, &instance)).transpose().context("the exporter of traces")?;
     let service = Service {
         config: &config,
         outputs,
@@ -182,6 +184,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         status,
         turnstile: Turnstile::default(),
         streams,
+        traces: exporter.as_ref().map(Exporter::handle).unwrap_or_default(),
     };
     service.run(args.role, &stop)?;
     tracing::info!("stopped; what was committed is on disk");
@@ -300,6 +303,7 @@ struct Service<'c> {
     turnstile: Turnstile,
     /// One for each receiver of SETs, where they are handed on.
     streams: Vec<Arc<Stream>>,
+    traces: trace::Handle,
 }
 
 impl Service<'_> {
@@ -409,7 +413,7 @@ impl Service<'_> {
         let registry = self.config.schema_registry.as_ref().filter(|_| inputs.iter().any(|input| input.is_registered));
         let schemas = registry.map(schemas_of).transpose()?;
         let settings = IngestSettings { kafka: self.kafka.clone(), topics: topics.clone(), cluster: self.cluster.clone(), inputs, schemas };
-        Ok((source, IngestRole::new(settings, ingest, self.status.worker("ingest", 0))?))
+        Ok((source, IngestRole::new(settings, ingest, self.status.worker("ingest", 0))?.traced(self.traces.clone())))
     }
 
     fn place(&self, role: &'static str, worker: u32, partitions: i32) -> Place {
@@ -425,7 +429,7 @@ impl Service<'_> {
         let topics = self.topics();
         let source = self.source(User::Score, &[&topics.events]);
         let place = self.place("score", worker, self.config.topics.partitions as i32);
-        Ok((source, Score::new(&self.kafka, place, topics, self.outputs.clone())))
+        Ok((source, Score::new(&self.kafka, place, topics, self.outputs.clone()).traced(self.traces.clone())))
     }
 
     fn gate(&self) -> anyhow::Result<(SourceSettings, Gate)> {
@@ -434,7 +438,8 @@ impl Service<'_> {
         let partitions = plan_of(self.config).iter().find(|t| *t.name == *topics.proposals).map_or(1, |t| t.partitions);
         let signer = self.signer.clone().context("the gate has no signing key")?;
         let every = Duration::from_millis(self.config.gate.sign_ends_every_ms.unsigned_abs());
-        Ok((source, Gate::new(&self.kafka, self.place("gate", 0, partitions), topics, self.outputs.clone(), signer, every)?))
+        let gate = Gate::new(&self.kafka, self.place("gate", 0, partitions), topics, self.outputs.clone(), signer, every)?;
+        Ok((source, gate.traced(self.traces.clone())))
     }
 
     fn publish(&self) -> anyhow::Result<(SourceSettings, Publish)> {
@@ -450,7 +455,7 @@ impl Service<'_> {
         };
         let (encoding, ocsf) = (encoding_of(self.config), self.config.output.ocsf);
         let settings = PublishSettings { topics, encoding, headers: headers_of(self.config), ocsf, set };
-        Ok((source, Publish::new(settings, self.status.worker("publish", 0))))
+        Ok((source, Publish::new(settings, self.status.worker("publish", 0)).traced(self.traces.clone())))
     }
 
     fn transmit(&self, number: usize, stream: &Arc<Stream>) -> anyhow::Result<(SourceSettings, Transmit)> {

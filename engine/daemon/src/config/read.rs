@@ -2,7 +2,7 @@
 
 use super::{
     Checkpoints, Config, FORMATS, Gate, GeoIp, Ingest, Input, InputEncoding, Kafka, MappingFile, PolicyFile, Score, Secret, State, Tenant,
-    Topics, Transaction, Trust, http, output, registry,
+    Topics, Transaction, Trust, http, output, registry, traces,
 };
 use crate::checkpointer;
 use portcullis_connectors::formats::Format;
@@ -63,6 +63,7 @@ pub(super) fn config(at: &At<'_>) -> Option<Config> {
         output: output::read(&map, has_registry),
         policy: PolicyFile { file: section(&map, "policy").and_then(|m| path(&m, "file")) },
         http: http::read(&map),
+        traces: traces::read(&map),
         kafka: kafka?,
         topics,
         ingest: ingest?,

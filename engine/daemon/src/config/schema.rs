@@ -29,6 +29,7 @@ pub fn schema() -> Value {
                 ),
             ),
             ("http", http()),
+            ("traces", traces()),
         ],
     );
     if let Value::Object(map) = &mut schema {
@@ -259,5 +260,21 @@ fn http() -> Value {
         "The HTTP servers",
         &[],
         [("listen", with_default(text("Address and port of probes and metrics"), LISTEN.to_string())), ("contain", contain)],
+    )
+}
+
+fn traces() -> Value {
+    let headers = json!({
+        "type": "object", "description": "Sent with each request; what is secret belongs in headers_file",
+        "additionalProperties": { "type": ["string", "number", "boolean"] },
+    });
+    let files = json!({
+        "type": "object", "description": "Headers whose values stand in files: `authorization: /run/secrets/token`",
+        "additionalProperties": { "type": "string", "minLength": 1 },
+    });
+    object(
+        "Spans to a collector; without it traces are passed on and nothing is added",
+        &["endpoint"],
+        [("endpoint", text("OTLP over HTTP: http://HOST:4318; `/v1/traces` is added")), ("headers", headers), ("headers_file", files)],
     )
 }

@@ -2,7 +2,9 @@
 
 use super::read::FROM_RECORD;
 use super::secret::is_public_property;
-use super::{Checkpoints, Config, Contain, Encoding, Framing, InputEncoding, Output, SchemaRegistry, Secret, SetOutput, Tenant, Trust};
+use super::{
+    Checkpoints, Config, Contain, Encoding, Framing, InputEncoding, Output, SchemaRegistry, Secret, SetOutput, Tenant, Traces, Trust,
+};
 use portcullis_core::policy::yaml::show_bytes;
 use portcullis_core::time::Span;
 use serde_json::{Map, Value, json};
@@ -42,7 +44,7 @@ fn write(out: &mut String, indent: usize, name: &str, value: &Value) {
 
 /// The configuration as a document, keys as in the file.
 pub(super) fn value(config: &Config) -> Value {
-    let Config { kafka, topics, ingest, schema_registry, score, state, gate, output, policy, http } = config;
+    let Config { kafka, topics, ingest, schema_registry, score, state, gate, output, policy, http, traces } = config;
     let properties: Map<String, Value> = kafka
         .properties
         .iter()
@@ -92,7 +94,8 @@ pub(super) fn value(config: &Config) -> Value {
         "policy": with(json!({}), "file", policy.file.as_ref().map(shown)),
         "http": with(json!({ "listen": http.listen.to_string() }), "contain", http.contain.as_ref().map(contain)),
     });
-    with(document, "schema_registry", schema_registry.as_ref().map(registry))
+    let document = with(document, "schema_registry", schema_registry.as_ref().map(registry));
+    with(document, "traces", traces.as_ref().map(collector))
 }
 
 fn registry(registry: &SchemaRegistry) -> Value {
@@ -143,6 +146,11 @@ fn set(set: &SetOutput) -> Value {
     let shown = json!({ "listen": set.listen.to_string(), "receivers": receivers });
     let shown = with(with(shown, "audience", set.audience.as_deref()), "subject_issuer", set.subject_issuer.as_deref());
     with(shown, "url", set.url.as_deref())
+}
+
+fn collector(traces: &Traces) -> Value {
+    let headers: Map<String, Value> = traces.headers.keys().map(|name| (name.clone(), Value::from(REDACTED))).collect();
+    json!({ "endpoint": traces.endpoint.as_str(), "headers": headers })
 }
 
 fn contain(contain: &Contain) -> Value {

@@ -263,6 +263,14 @@ fn what_is_wrong_is_said() {
             "c.yaml:1:55 http.contain.people[0].token_digest: the digest that `portcullis contain token` or `portcullis set token` prints is wanted here, found \"ab\"",
         ),
         ("http: { listen: 9464 }", "c.yaml:1:17 http.listen: an address such as 127.0.0.1:9464 is wanted here, found the number 9464"),
+        (
+            "traces: { endpoint: 'grpc://collector:4317' }",
+            "c.yaml:1:21 traces.endpoint: \"grpc://collector:4317\" is not http:// or https://, write http://HOST:4318, and what is secret in headers_file",
+        ),
+        (
+            "traces: { endpoint: 'http://c:4318', headers: { 'a b': c } }",
+            "c.yaml:1:56 traces.headers.a b: is not a header of HTTP: its name or its value has characters that are not allowed there",
+        ),
         ("stat: {}", "c.yaml:1:1 stat: unknown key, did you mean \"state\"?"),
     ] {
         assert_eq!(fault_of(line), [expected], "{line}");
@@ -279,8 +287,13 @@ fn secrets_are_read_from_files_and_never_shown() {
         LEAST.lines().last().map(|l| format!("{l}\n")).unwrap_or_default(),
         file.display()
     );
+    let text = format!(
+        "{text}traces: {{ endpoint: 'http://c:4318', headers: {{ x-key: opensesame }}, headers_file: {{ authorization: {} }} }}\n",
+        file.display()
+    );
     let config = good(&text, &[]);
     assert_eq!(config.kafka.properties["sasl.password"].reveal(), "hunter two");
+    assert_eq!(config.traces.as_ref().map(|t| t.headers["authorization"].reveal()), Some("hunter two"));
     for shown in [config.effective(), format!("{config:?}")] {
         for secret in ["hunter", "swordfish", "sesame"] {
             assert!(!shown.contains(secret), "{shown}");
@@ -430,6 +443,7 @@ fn the_reader_knows_every_key_of_the_schema() {
     registry.retain(|name, _| !name.ends_with("_file"));
     // Of Avro only.
     value["output"].as_object_mut().unwrap().remove("framing");
+    value["traces"]["endpoint"] = Value::from("http://127.0.0.1:4318");
     // JSON is YAML.
     let config = good(&value.to_string(), &[]);
     assert_eq!(config.topics, good(LEAST, &[]).topics);

@@ -10,15 +10,17 @@ use crate::audit::head::Heads;
 use crate::jws::Signer;
 use crate::partition::GatePartition;
 use crate::telemetry::{Counted, Tally};
+use crate::trace::{self, Asked, Carried, Spans, Trail, Word};
 use crate::worker::{Outbox, Role};
 use portcullis_connectors::kafka::{Batch, Settings, Source, TopicPartition};
 use portcullis_core::batch::Counts;
 use portcullis_core::containment::ContainmentDecision;
-use portcullis_core::gate::GateState;
 use portcullis_core::gate::state::tenant_key;
+use portcullis_core::gate::{GateState, request_id};
 use portcullis_core::record::{Control, GateRecord, Output, Position, Tick};
 use portcullis_core::time::Time;
 use portcullis_schemas::{Encoding, decode_gate_record, encode_output};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// The worker of GATE.
@@ -32,6 +34,8 @@ pub struct Gate {
     heads_of_score: Heads,
     ends_of_score: Ends,
     standing: Standing,
+    spans: Spans,
+    asked: Asked,
 }
 
 impl Gate {
@@ -55,8 +59,17 @@ impl Gate {
             heads_of_score: Heads::new(heads_every),
             ends_of_score: Ends::watch(kafka, &topics.journal, heads_every)?,
             standing: Standing::default(),
+            spans: Spans::new(Self::NAME, trace::Handle::default()),
+            asked: Asked::default(),
             topics,
         })
+    }
+
+    /// Has spans made of what it does.
+    #[must_use]
+    pub fn traced(mut self, handle: trace::Handle) -> Gate {
+        self.spans = Spans::new(Self::NAME, handle);
+        self
     }
 
     /// Signs where the journals end: its own, and SCORE's where it owns the first partition, so that one gate does.
@@ -87,11 +100,20 @@ impl Role for Gate {
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         self.say_ends(outbox);
-        let Gate { topics, outputs, signer, partitions, tally, standing, .. } = self;
+        let Gate { topics, outputs, signer, partitions, tally, standing, spans, asked, .. } = self;
+        let causes = causes(batch, spans, asked);
         partitions.apply(batch, outbox, |nth, mut output, outbox| {
+            let request = request_of(&output);
+            let carried = request.as_ref().and_then(|request| causes.get(request));
+            let context = carried.map(|c| c.context).or_else(|| request.as_ref().and_then(|request| asked.of(request)));
+            outbox.carry(context);
             signer.sign_all(std::slice::from_mut(&mut output));
             match &output {
-                Output::Decision(decision) => tally.add(Counted::Decision(decision.action, decision.end), 1),
+                Output::Decision(decision) => {
+                    tally.add(Counted::Decision(decision.action, decision.end), 1);
+                    spans.say(carried, Word::Action(decision.action));
+                    spans.say(carried, Word::Decision(decision.end));
+                }
                 Output::Answer(answer) => tally.add(Counted::Answer(answer.end), 1),
                 Output::Fact(_)
                 | Output::Request(_)
@@ -105,6 +127,7 @@ impl Role for Gate {
             if let Output::Decision(decision) = &output {
                 keep_waiting(topics, outputs.encoding, decision, &output, outbox);
             }
+            outbox.carry(None);
         })?;
         standing.applied(partitions, batch.partitions().map(|records| records.at().partition));
         Ok(())
@@ -112,6 +135,7 @@ impl Role for Gate {
 
     fn commit(&mut self) -> anyhow::Result<()> {
         self.tally.commit();
+        self.spans.commit();
         self.partitions.commit()?;
         self.standing.commit(&mut self.partitions);
         Ok(())
@@ -120,12 +144,46 @@ impl Role for Gate {
     fn abort(&mut self) {
         self.tally.abort();
         self.standing.abort();
+        self.spans.abort();
         self.partitions.abort();
     }
 
     fn idle(&mut self, source: &Source, outbox: &mut Outbox) -> anyhow::Result<()> {
         self.say_ends(outbox);
         self.partitions.idle(source, outbox)
+    }
+}
+
+/// The records of a batch that carry a trace, by the request that they are about.
+fn causes<'b>(batch: &'b Batch, spans: &mut Spans, asked: &mut Asked) -> HashMap<String, Carried<'b>> {
+    let mut causes = HashMap::new();
+    Trail::of(batch, spans, |record, carried| {
+        let request = match record.value.map(decode_gate_record) {
+            Some(Ok(GateRecord::Proposal(proposal))) => {
+                let request = request_id(&proposal.id);
+                asked.keep(&request, carried.context);
+                request
+            }
+            Some(Ok(GateRecord::Event(event))) => match event.containment.and_then(|outcome| outcome.request_id) {
+                Some(request) => request.as_str().to_owned(),
+                None => return,
+            },
+            _ => return,
+        };
+        causes.insert(request, carried);
+    });
+    causes
+}
+
+/// The request that an output is about.
+fn request_of(output: &Output) -> Option<String> {
+    match output {
+        Output::Request(request) => Some(request.id.clone()),
+        Output::Decision(decision) => Some(request_id(&decision.proposal)),
+        Output::Fact(fact) => Some(fact.request.clone()),
+        // Of what waited, or of a request.
+        Output::Answer(answer) => answer.of.as_ref().map(|of| if of.starts_with("p-") { request_id(of) } else { of.clone() }),
+        Output::Verdict(_) | Output::Finding(_) | Output::Proposal(_) | Output::ToGate(_) => None,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::ingest::{Ingest, Ingested};
 use crate::reputation::Change;
 use crate::status::WorkerStatus;
 use crate::telemetry::{Became, Counted, Tally};
+use crate::trace::{self, Spans, Word};
 use crate::worker::{NeedsOperator, Outbox, Role};
 use anyhow::bail;
 use portcullis_connectors::formats::{Fault, Format, Input};
@@ -57,6 +58,7 @@ pub struct IngestRole {
     applied: Vec<(TopicPartition, i64)>,
     complaints: Complaints,
     tally: Tally,
+    spans: Spans,
 }
 
 impl IngestRole {
@@ -79,7 +81,15 @@ impl IngestRole {
             applied: Vec::new(),
             complaints: Complaints::default(),
             tally: Tally::default(),
+            spans: Spans::new(Self::NAME, trace::Handle::default()),
         })
+    }
+
+    /// Has spans made of what it does.
+    #[must_use]
+    pub fn traced(mut self, handle: trace::Handle) -> IngestRole {
+        self.spans = Spans::new(Self::NAME, handle);
+        self
     }
 
     /// Takes over what has come to the tables.
@@ -205,7 +215,7 @@ impl Role for IngestRole {
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
         self.follow_tables();
-        let IngestRole { settings, registered, ingest, complaints, tally, positions, .. } = self;
+        let IngestRole { settings, registered, ingest, complaints, tally, spans, positions, .. } = self;
         self.applied = batch.next_offsets();
         let mut scratch = Scratch::default();
         for records in batch.partitions() {
@@ -216,6 +226,7 @@ impl Role for IngestRole {
                 positions.reached(records.at(), ms);
             }
             for record in records.records() {
+                let carried = spans.take_up(&input_name, record);
                 let (topic, first) = match of_topic {
                     Some(topic) => (topic, None),
                     None => match retried(&settings.inputs, record) {
@@ -224,11 +235,14 @@ impl Role for IngestRole {
                             dead_letters += 1;
                             complaints.add(&input_name, &fault);
                             dead_letter(&settings.topics, &input_name, record, None, 0, &fault, outbox);
+                            spans.say(carried.as_ref(), Word::Became(Became::DeadLetter));
                             continue;
                         }
                     },
                 };
                 let only = first.as_ref().map(|first| first.index);
+                outbox.carry(carried.map(|c| c.context));
+                let before = (events, dead_letters);
                 let origin = Origin {
                     cluster: Text::borrowed(&settings.cluster),
                     topic: Text::borrowed(&input_name),
@@ -263,23 +277,32 @@ impl Role for IngestRole {
                         ingest.record(topic.format, raw, &topic.input, origin, &mut |item| each(None, item));
                     }
                 }
+                let became = match (events > before.0, dead_letters > before.1) {
+                    (_, true) => Became::DeadLetter,
+                    (true, false) => Became::Event,
+                    (false, false) => Became::Ignored,
+                };
+                spans.say(carried.as_ref(), Word::Became(became));
             }
             for (became, n) in [(Became::Event, events), (Became::Ignored, ignored), (Became::DeadLetter, dead_letters)] {
                 tally.add(Counted::Ingested(Arc::clone(&records.at().topic), became), n);
             }
             complaints.say_if_due(&settings.topics.dead_letter, Instant::now());
         }
+        outbox.carry(None);
         Ok(())
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
         self.tally.commit();
+        self.spans.commit();
         self.positions.committed(self.applied.drain(..));
         Ok(())
     }
 
     fn abort(&mut self) {
         self.tally.abort();
+        self.spans.abort();
         self.applied.clear();
     }
 

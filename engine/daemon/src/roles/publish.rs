@@ -8,6 +8,7 @@ use super::positions::{Gap, KAFKA_MAX, Positions};
 use crate::jws::Signer;
 use crate::status::WorkerStatus;
 use crate::telemetry::{Counted, Tally};
+use crate::trace::{self, Spans};
 use crate::worker::{Outbox, Role};
 use portcullis_connectors::kafka::{Batch, RecordRef, Source, TopicPartition};
 use portcullis_connectors::outputs::ocsf;
@@ -43,11 +44,20 @@ pub struct Publish {
     /// Where they are after the batch that is being published.
     applied: Vec<(TopicPartition, i64)>,
     tally: Tally,
+    spans: Spans,
 }
 
 impl Publish {
     pub fn new(settings: PublishSettings, status: Arc<WorkerStatus>) -> Publish {
-        Publish { settings, positions: Positions::new(status), applied: Vec::new(), tally: Tally::default() }
+        let spans = Spans::new(Self::NAME, trace::Handle::default());
+        Publish { settings, positions: Positions::new(status), applied: Vec::new(), tally: Tally::default(), spans }
+    }
+
+    /// Has spans made of what it does.
+    #[must_use]
+    pub fn traced(mut self, handle: trace::Handle) -> Publish {
+        self.spans = Spans::new(Self::NAME, handle);
+        self
     }
 }
 
@@ -77,6 +87,7 @@ impl Role for Publish {
                 self.positions.reached(records.at(), ms);
             }
             for record in records.records() {
+                outbox.carry(self.spans.take_up(&records.at().topic, record).map(|carried| carried.context));
                 match read(record, self.settings.encoding) {
                     Ok(Some(output)) => self.settings.write(&output, record.key.unwrap_or_default(), outbox, &mut self.tally),
                     Ok(None) => {}
@@ -87,17 +98,20 @@ impl Role for Publish {
                 }
             }
         }
+        outbox.carry(None);
         Ok(())
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {
         self.tally.commit();
+        self.spans.commit();
         self.positions.committed(self.applied.drain(..));
         Ok(())
     }
 
     fn abort(&mut self) {
         self.tally.abort();
+        self.spans.abort();
         self.applied.clear();
     }
 

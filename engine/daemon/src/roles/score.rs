@@ -6,6 +6,7 @@ use super::outputs::Outputs;
 use crate::partition::{ScorePartition, ScoreRecord, ScoreValue};
 use crate::reputation::Change;
 use crate::telemetry::{Counted, Tally};
+use crate::trace::{self, Carried, Spans, Trail, Word};
 use crate::worker::{Outbox, Role};
 use portcullis_connectors::kafka::{Batch, Settings, Source, TopicPartition};
 use portcullis_core::batch::Counts;
@@ -27,12 +28,21 @@ pub struct Score {
     outputs: Outputs,
     partitions: Partitions<Profile>,
     tally: Tally,
+    spans: Spans,
 }
 
 impl Score {
     pub fn new(kafka: &Settings, place: Place, topics: Topics, outputs: impl Into<Outputs>) -> Score {
         let partitions = Partitions::new(kafka, place, &topics.events, &topics.journal);
-        Score { topics, outputs: outputs.into(), partitions, tally: Tally::default() }
+        let spans = Spans::new(Self::NAME, trace::Handle::default());
+        Score { topics, outputs: outputs.into(), partitions, tally: Tally::default(), spans }
+    }
+
+    /// Has spans made of what it does.
+    #[must_use]
+    pub fn traced(mut self, handle: trace::Handle) -> Score {
+        self.spans = Spans::new(Self::NAME, handle);
+        self
     }
 }
 
@@ -52,12 +62,21 @@ impl Role for Score {
     }
 
     fn apply(&mut self, batch: &Batch, outbox: &mut Outbox) -> anyhow::Result<()> {
-        let Score { topics, outputs, partitions, tally } = self;
+        let Score { topics, outputs, partitions, tally, spans } = self;
+        let mut causes = Causes { trail: Trail::of(batch, spans, |_, _| {}), judged: None };
         let counts = partitions.apply(batch, outbox, |nth, output, outbox| {
+            let carried = causes.of(&output);
+            outbox.carry(carried.map(|c| c.context));
             match &output {
-                Output::Verdict(verdict) => tally.add(Counted::Verdict(verdict.level, verdict.class), 1),
+                Output::Verdict(verdict) => {
+                    tally.add(Counted::Verdict(verdict.level, verdict.class), 1);
+                    spans.say(carried.as_ref(), Word::Level(verdict.level));
+                }
                 Output::Finding(finding) => finding.found.iter().for_each(|found| tally.add(Counted::Finding(found.kind), 1)),
-                Output::Proposal(proposal) => tally.add(Counted::Proposal(proposal.action), 1),
+                Output::Proposal(proposal) => {
+                    tally.add(Counted::Proposal(proposal.action), 1);
+                    spans.say(carried.as_ref(), Word::Action(proposal.action));
+                }
                 Output::ToGate(_) | Output::Request(_) | Output::Decision(_) | Output::Answer(_) | Output::Fact(_) => {}
             }
             write(topics, outputs, nth.partition, &output, outbox);
@@ -65,6 +84,7 @@ impl Role for Score {
             if matches!(output, Output::Finding(_) | Output::Proposal(_) | Output::ToGate(_)) {
                 outbox.header(AT, nth.to_string().as_bytes());
             }
+            outbox.carry(None);
         })?;
         for (signal, n) in counts.signals {
             tally.add(Counted::Signal(signal), n);
@@ -81,16 +101,40 @@ impl Role for Score {
 
     fn commit(&mut self) -> anyhow::Result<()> {
         self.tally.commit();
+        self.spans.commit();
         self.partitions.commit()
     }
 
     fn abort(&mut self) {
         self.tally.abort();
+        self.spans.abort();
         self.partitions.abort();
     }
 
     fn idle(&mut self, source: &Source, outbox: &mut Outbox) -> anyhow::Result<()> {
         self.partitions.idle(source, outbox)
+    }
+}
+
+/// Which record of a batch an output came of.
+struct Causes<'b> {
+    trail: Trail<'b>,
+    /// The verdict before, which its proposals follow.
+    judged: Option<(String, Carried<'b>)>,
+}
+
+impl<'b> Causes<'b> {
+    /// A timer's outputs came of no record: its verdicts name the one with which time passed, and no event.
+    fn of(&mut self, output: &Output) -> Option<Carried<'b>> {
+        match output {
+            Output::Verdict(verdict) => {
+                let carried = verdict.event_id.as_ref().and_then(|_| self.trail.at(verdict.log.partition, verdict.log.offset));
+                self.judged = carried.map(|carried| (verdict.id.clone(), carried));
+                carried
+            }
+            Output::Proposal(proposal) => self.judged.as_ref().filter(|(id, _)| *id == proposal.verdict_id).map(|(_, carried)| *carried),
+            _ => None,
+        }
     }
 }
 
