@@ -308,6 +308,8 @@ k create secret generic kafka-user --from-literal=ca.crt=ca --from-literal=user.
 k create secret generic portcullis-checkpoints --from-literal=id=id --from-literal=secret=secret > /dev/null
 "$portcullis" gate keygen --out "$work/gate.key" > /dev/null
 k create secret generic portcullis-gate --from-file=gate.key="$work/gate.key" > /dev/null
+k create secret generic portcullis-registry --from-literal=password=secret > /dev/null
+k create secret generic portcullis-traces --from-literal=token=secret > /dev/null
 mounts || fail "a pod names what is not there"
 binary_reads
 "$portcullis" gate jwks --key "$work/gate.key" | cmp -s - "$work/jwks.json" || fail "GATE has another key than that of its Secret"
