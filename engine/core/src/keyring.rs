@@ -405,11 +405,13 @@ fn credential_of(id: &str) -> u64 {
     hash(Of::Credential, id.as_bytes())
 }
 
-fn hour(t: Time) -> u32 {
+/// Hours since 1970.
+pub(crate) fn hour(t: Time) -> u32 {
     t.0.div_euclid(HOUR_MS).clamp(0, u32::MAX.into()) as u32
 }
 
-fn time(hour: u32) -> Time {
+/// The beginning of an hour.
+pub(crate) fn time(hour: u32) -> Time {
     Time(i64::from(hour) * HOUR_MS)
 }
 

@@ -9,13 +9,13 @@ use crate::decide::{ENGINE, Ground};
 use crate::event::{Class, Event, EventType, IdentityStatus};
 use crate::hash::{Of, hash_parts};
 use crate::id::id;
-use crate::keyring::Keyring;
+use crate::keyring::{self, Keyring};
 use crate::named_enum;
 use crate::profile::{Context, Risk};
 use crate::propose::finding_playbook;
 use crate::record::Output;
 use crate::subject::SubjectRef;
-use crate::time::{DAY_MS, HOUR_MS, Time};
+use crate::time::{DAY_MS, Time};
 use crate::verdict::{IncidentRef, Level, Name, PolicyRef};
 use serde::{Deserialize, Serialize};
 
@@ -134,7 +134,7 @@ impl Lifecycle {
         if acted_upon || event.kind.is_control() || !event.accepted() {
             return;
         }
-        let hour = hour(clock);
+        let hour = keyring::hour(clock);
         match lifecycle {
             Some(known) => known.last = known.last.max(hour),
             None if keyring.is_some_and(|ring| ring.keys().next().is_some()) => {
@@ -213,15 +213,15 @@ impl Lifecycle {
         let last = self.last_seen(declared);
         if keyring.is_none_or(|ring| ring.keys().next().is_none()) && clock.since(last) > UNUSED_MS {
             let detail = format!("{} was not seen for {} days: does anybody need it?", subject.id, days(clock.since(last)));
-            found.push(Found { kind: FindingKind::Unused, target: name(own), since: last, detail });
+            add(FindingKind::Unused, own, last, detail);
         }
         if !declared.is_owned {
             let detail = format!("the inventory names no owner of {}", subject.id);
-            found.push(Found { kind: FindingKind::NoOwner, target: name(own), since: declared.at, detail });
+            add(FindingKind::NoOwner, own, declared.at, detail);
         }
         if declared.is_orphaned {
             let detail = format!("the owner of {}, or somebody who delegated to it, is offboarded", subject.id);
-            found.push(Found { kind: FindingKind::Orphaned, target: name(own), since: declared.at, detail });
+            add(FindingKind::Orphaned, own, declared.at, detail);
         }
         found
     }
@@ -240,7 +240,7 @@ impl Lifecycle {
     }
 
     fn last_seen(&self, declared: &Declared) -> Time {
-        Time(i64::from(self.last) * HOUR_MS).max(declared.at)
+        keyring::time(self.last).max(declared.at)
     }
 
     fn max_token_age_ms(&self) -> Option<i64> {
@@ -257,16 +257,8 @@ impl Lifecycle {
     }
 }
 
-fn name((kind, id): (&str, &str)) -> Name {
-    Name { kind: kind.to_owned(), id: id.to_owned() }
-}
-
 fn hash_of(found: &Found) -> u64 {
     hash_parts(Of::Target, &[found.kind.name().as_bytes(), found.target.kind.as_bytes(), found.target.id.as_bytes()])
-}
-
-fn hour(t: Time) -> u32 {
-    t.0.div_euclid(HOUR_MS).clamp(0, u32::MAX.into()) as u32
 }
 
 /// The beginning of the UTC day after this one.
