@@ -5,6 +5,7 @@ pub mod enrich;
 pub mod failpoint;
 pub mod file;
 pub mod formats;
+mod http;
 pub mod kafka;
 pub mod outputs;
 pub mod registry;

@@ -249,6 +249,7 @@ impl Broker {
     fn java(&self) -> Command {
         let mut java = Command::new(java_binary());
         java.arg(format!("-Xmx{}", self.options.heap)).arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn");
+        java.args(self.options.security.iter().flat_map(|security| security.java_arguments()));
         if self.options.light {
             java.args(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]);
         }
@@ -321,6 +322,14 @@ impl Broker {
         self.running.as_ref().is_some_and(|running| signal(running.pid, "0"))
     }
 
+    /// Of a closed broker.
+    ///
+    /// # Panics
+    /// If the broker is open to everybody.
+    pub fn security(&self) -> &Security {
+        self.options.security.as_ref().expect("Options::security")
+    }
+
     /// Of one who may do everything.
     pub fn settings(&self) -> Settings {
         match self.options.security {
@@ -334,12 +343,11 @@ impl Broker {
     /// # Panics
     /// If the broker is open to everybody.
     pub fn settings_of(&self, account: &str, proof: Proof) -> Settings {
-        let security = self.options.security.as_ref().expect("Options::security");
         let mut settings = match proof {
             Proof::Certificate => Settings::new(format!("127.0.0.1:{}", self.seats[self.node - 1].other_port)),
-            Proof::Scram | Proof::Plain => Settings::new(self.bootstrap()),
+            Proof::Scram | Proof::Plain | Proof::Token => Settings::new(self.bootstrap()),
         };
-        security.properties(&mut settings, account, proof);
+        self.security().properties(&mut settings, account, proof);
         settings
     }
 
@@ -348,11 +356,10 @@ impl Broker {
     /// # Panics
     /// If the broker is open to everybody, or one fails.
     pub fn kafka_acls(&self, lines: &[String]) {
-        let security = self.options.security.as_ref().expect("Options::security");
         let source = self.directory.join("KafkaAcls.java");
         fs::write(&source, include_str!("../kafka/KafkaAcls.java")).expect("writing a Java source");
         let mut java = self.java();
-        java.arg(&source).args(["--command-config", &security.shown("admin.properties")]);
+        java.arg(&source).args(["--command-config", &self.security().shown("admin.properties")]);
         let mut running =
             java.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap_or_else(|e| panic!("no java: {e}"));
         let mut input = running.stdin.take().expect("a pipe");

@@ -1,6 +1,7 @@
 //! What makes a broker as closed as one in a bank: TLS on every listener, an authority of the test's own, accounts with passwords (SCRAM and
-//! PLAIN) or certificates, and access lists that allow nothing unless it was granted.
+//! PLAIN), tokens or certificates, and access lists that allow nothing unless it was granted.
 
+use super::issuer::{self, Issuer};
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
@@ -22,6 +23,7 @@ const BROKER: &str = "broker";
 pub struct Security {
     dir: tempfile::TempDir,
     accounts: Vec<String>,
+    issuer: Issuer,
 }
 
 /// How an account proves who it is.
@@ -29,6 +31,8 @@ pub struct Security {
 pub enum Proof {
     Scram,
     Plain,
+    /// Of the [issuer](Security::issuer).
+    Token,
     Certificate,
 }
 
@@ -38,31 +42,38 @@ impl Security {
     pub fn new(accounts: &[&str]) -> Security {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let accounts: Vec<String> = [ADMIN].iter().chain(accounts).map(|name| (*name).to_owned()).collect();
-        let security = Security { dir, accounts };
         let authority = Certificate::issue("authority", None);
         let stranger = Certificate::issue("stranger", None);
-        let write = |name: &str, text: Vec<u8>| fs::write(security.path(name), text).expect("writing a certificate");
+        let write = |name: &str, text: Vec<u8>| fs::write(dir.path().join(name), text).expect("writing a certificate");
         write("ca.pem", authority.certificate());
         write("strange-ca.pem", stranger.certificate());
-        for name in security.accounts.iter().map(String::as_str).chain([BROKER]) {
+        for name in accounts.iter().map(String::as_str).chain([BROKER]) {
             let issued = Certificate::issue(name, Some(&authority));
             write(&format!("{name}.crt"), issued.certificate());
             write(&format!("{name}.key"), issued.private_key());
             write(&format!("{name}.pem"), [issued.private_key(), issued.certificate()].concat());
         }
+        let issuer = Issuer::start(&dir.path().join(format!("{BROKER}.crt")), &dir.path().join(format!("{BROKER}.key")), password);
+        write("jwks.json", issuer.jwks().into_bytes());
+        let security = Security { dir, accounts, issuer };
         let admin = format!(
             "security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\nssl.truststore.type=PEM\nssl.truststore.location={}\n\
              sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=\"{ADMIN}\" password=\"{}\";\n",
             security.shown("ca.pem"),
             password(ADMIN)
         );
-        write("admin.properties", admin.into_bytes());
+        fs::write(security.path("admin.properties"), admin).expect("writing properties");
         security
     }
 
     /// One of its files: `ca.pem`, `strange-ca.pem`, `NAME.crt`, `NAME.key`.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// Who gives tokens to the accounts.
+    pub fn issuer(&self) -> &Issuer {
+        &self.issuer
     }
 
     pub(crate) fn shown(&self, name: &str) -> String {
@@ -79,6 +90,15 @@ impl Security {
                 set("ssl.certificate.location", self.shown(&format!("{account}.crt")));
                 set("ssl.key.location", self.shown(&format!("{account}.key")));
             }
+            Proof::Token => {
+                set("security.protocol", "SASL_SSL".to_owned());
+                set("sasl.mechanism", "OAUTHBEARER".to_owned());
+                set("sasl.oauthbearer.token.endpoint.url", self.issuer.endpoint());
+                set("sasl.oauthbearer.client.id", account.to_owned());
+                set("sasl.oauthbearer.client.secret", password(account));
+                set("sasl.oauthbearer.scope", issuer::SCOPE.to_owned());
+                set("https.ca.location", self.shown("ca.pem"));
+            }
             Proof::Scram | Proof::Plain => {
                 set("security.protocol", "SASL_SSL".to_owned());
                 set("sasl.mechanism", if matches!(proof, Proof::Scram) { "SCRAM-SHA-512" } else { "PLAIN" }.to_owned());
@@ -88,7 +108,12 @@ impl Security {
         }
     }
 
-    /// What a broker is told that listens for passwords on one port and for certificates on another.
+    /// What its JVM is told.
+    pub(crate) fn java_arguments(&self) -> [String; 1] {
+        [format!("-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=file://{}", self.shown("jwks.json"))]
+    }
+
+    /// What a broker is told that listens for passwords and tokens on one port and for certificates on another.
     pub(crate) fn server_properties(&self) -> String {
         let plain: Vec<String> = self.accounts.iter().map(|name| format!("user_{name}=\"{}\"", password(name))).collect();
         format!(
@@ -101,15 +126,26 @@ impl Security {
              ssl.truststore.type=PEM\n\
              ssl.truststore.location={}\n\
              ssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/\n\
-             sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN\n\
+             sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN,OAUTHBEARER\n\
              listener.name.passwords.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;\n\
              listener.name.passwords.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required {};\n\
+             listener.name.passwords.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;\n\
+             listener.name.passwords.oauthbearer.sasl.server.callback.handler.class=\
+             org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler\n\
+             sasl.oauthbearer.jwt.validator.class=org.apache.kafka.common.security.oauthbearer.BrokerJwtValidator\n\
+             sasl.oauthbearer.jwks.endpoint.url=file://{}\n\
+             sasl.oauthbearer.expected.audience={}\n\
+             sasl.oauthbearer.expected.issuer={}\n\
+             listener.name.passwords.oauthbearer.connections.max.reauth.ms=60000\n\
              authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
              allow.everyone.if.no.acl.found=false\n\
              super.users=User:{BROKER};User:{ADMIN}\n",
             self.shown(&format!("{BROKER}.pem")),
             self.shown("ca.pem"),
-            plain.join(" ")
+            plain.join(" "),
+            self.shown("jwks.json"),
+            issuer::AUDIENCE,
+            issuer::NAME,
         )
     }
 

@@ -1,8 +1,10 @@
-//! The service on a broker that is closed to everybody: TLS, passwords and certificates, and no access but what `topics plan --acls` prints.
+//! The service on a broker that is closed to everybody: TLS, passwords, tokens and certificates, and no access but what `topics plan --acls` prints.
 
-use portcullis_connectors::kafka::Settings;
+use portcullis_connectors::kafka::access::{User, transactional_id};
+use portcullis_connectors::kafka::{Settings, Sink, SinkSettings};
 use portcullis_integration_tests::attack::push_fatigue;
 use portcullis_integration_tests::kafka::{Broker, Options, signal, unique};
+use portcullis_integration_tests::proposal::{encoded, proposal};
 use portcullis_integration_tests::security::{Proof, Security};
 use portcullis_integration_tests::service::{Service, binary};
 use std::fs::File;
@@ -36,7 +38,7 @@ impl House {
         let plan = service.cli(&["topics", "plan", "--acls", "--config", &service.shown("portcullis.yaml")]);
         let lines: Vec<String> = plan.lines().filter(|line| line.starts_with("kafka-acls.sh")).map(str::to_owned).collect();
         broker().kafka_acls(&lines);
-        for (user, proof) in USERS.iter().zip([Proof::Scram, Proof::Plain, Proof::Certificate].iter().cycle()) {
+        for (user, proof) in USERS.iter().zip([Proof::Token, Proof::Scram, Proof::Plain, Proof::Certificate].iter().cycle()) {
             service.configure_as(user, &broker().settings_of(user, *proof));
         }
         let house = House { service };
@@ -172,6 +174,41 @@ fn every_role_and_command_lives_on_the_access_that_is_printed_for_it() {
 }
 
 #[test]
+fn whoever_answers_can_write_answers_and_nothing_else_that_the_gate_believes() {
+    let house = House::open("answering");
+    let names = house.service.names.clone();
+    let prefix = names.events.trim_end_matches(".events");
+    let id = transactional_id(prefix, User::Contain, "forger");
+    let mut sink = Sink::open(&broker().settings_of("contain", Proof::Token), SinkSettings::new(id)).unwrap();
+    let mut forged = proposal(1);
+    forged.approval_required = false;
+    let forged = encoded(forged);
+
+    sink.begin().unwrap();
+    sink.send(&names.proposals, None, Some(b"k"), Some(&forged), &[], None).unwrap();
+    let denied = sink.commit_outputs().unwrap_err().to_string();
+    assert!(denied.contains(&format!("Write on topic {} is denied", names.proposals)), "{denied}");
+    sink.abort().unwrap();
+
+    sink.begin().unwrap();
+    sink.send(&names.answers, None, Some(b"k"), Some(&forged), &[], None).unwrap();
+    sink.send(&names.answers, None, Some(b"k"), Some(b"no record"), &[], None).unwrap();
+    sink.commit_outputs().unwrap();
+    let before = house.service.records(&names.proposals).len();
+    let gate = house.start("gate");
+    let began = Instant::now();
+    while !gate.log().contains("an answer cannot be read and is passed over") {
+        assert!(began.elapsed() < PATIENCE, "{}", gate.log());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(gate.log().contains("a record that is no answer is passed over"), "{}", gate.log());
+    house.service.settle(&names.proposals, Duration::from_secs(2));
+    let after = house.service.records(&names.proposals);
+    assert!(!after.iter().any(|(_, value)| *value == forged), "of {before} records there are {}", after.len());
+    gate.stop();
+}
+
+#[test]
 fn whoever_lacks_an_access_is_told_which() {
     let house = House::open("lacking");
     let names = house.service.names.clone();
@@ -223,6 +260,13 @@ fn whoever_is_not_let_in_is_told_why() {
         let said = list(&with(proof, "sasl.password", "a guess"));
         assert!(said.contains("uthentication failed") && !said.contains("a guess"), "{said}");
     }
+    let said = list(&with(Proof::Token, "sasl.oauthbearer.client.secret", "a guess"));
+    assert!(said.contains("status 401: invalid_client not this secret") && !said.contains("a guess"), "{said}");
+    // A token of the right issuer that is for somebody else, and one that another key signed: the broker will not have them.
+    for scope in ["stranger", "forged"] {
+        let said = list(&with(Proof::Token, "sasl.oauthbearer.scope", scope));
+        assert!(said.contains("uthentication") && said.contains("invalid_token"), "{scope}: {said}");
+    }
     let strange = broker().settings_of("audit", Proof::Scram).properties["ssl.ca.location"].replace("ca.pem", "strange-ca.pem");
     let said = list(&with(Proof::Scram, "ssl.ca.location", &strange));
     assert!(said.contains("certificate verify failed"), "{said}");
@@ -232,4 +276,37 @@ fn whoever_is_not_let_in_is_told_why() {
     bare.properties.retain(|name, _| !name.starts_with("ssl.certificate") && !name.starts_with("ssl.key"));
     let said = list(&bare);
     assert!(said.contains("no Kafka broker") && said.contains("certificate"), "{said}");
+}
+
+#[test]
+fn tokens_are_renewed_while_it_runs_and_an_issuer_that_is_down_is_outlived() {
+    const LIFE: u64 = 30;
+    let house = House::open("renewing");
+    let issuer = broker().security().issuer();
+    let mut settings = broker().settings_of("all", Proof::Token);
+    let scope = format!("seconds-{LIFE}");
+    settings.properties.insert("sasl.oauthbearer.scope".to_owned(), scope.clone());
+    house.service.configure_as("all", &settings);
+    let all = house.start("all");
+    house.feed("early");
+    house.wait_for_request("early", &[&all]);
+
+    // Nothing comes until each client has come in again with a new one, twice.
+    let before = issuer.given();
+    std::thread::sleep(Duration::from_secs(LIFE + LIFE / 2));
+    assert!(issuer.given() >= before + 2, "{} tokens, {}", issuer.given() - before, all.log());
+    house.feed("later");
+    house.wait_for_request("later", &[&all]);
+    let log = all.log();
+    assert!(!log.contains("uthentication") && !log.contains("no token"), "{log}");
+
+    // The issuer is down for longer than a token lasts; it is said, and afterwards the work goes on.
+    issuer.set_down_for(Some(&scope));
+    std::thread::sleep(Duration::from_secs(LIFE + 5));
+    issuer.set_down_for(None);
+    let said = all.log();
+    assert!(said.contains("status 503"), "{said}");
+    house.feed("after");
+    house.wait_for_request("after", &[&all]);
+    all.stop();
 }

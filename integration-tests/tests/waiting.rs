@@ -2,59 +2,15 @@
 //! answered with one reason. It prints what it measured.
 
 use portcullis_connectors::kafka::{Sink, SinkSettings};
-use portcullis_core::containment::{Action, Params, Proposal, Target};
-use portcullis_core::event::Class;
 use portcullis_core::gate::state::tenant_key;
-use portcullis_core::record::Output;
-use portcullis_core::time::Time;
-use portcullis_core::verdict::{IncidentRef, Level, Mode, Name};
-use portcullis_integration_tests::attack::now_ms;
 use portcullis_integration_tests::desk::Desk;
 use portcullis_integration_tests::kafka::{shared, unique};
-use portcullis_schemas::{Encoding, encode_output};
+use portcullis_integration_tests::proposal::{encoded, proposal};
 use std::time::{Duration, Instant};
 
 const WAITING: usize = 5_000;
 const VERDICTS: usize = 300_000;
 const CAUSES: [&str; 3] = ["credential_stuffing", "session_hijack", "campaign-7"];
-
-fn proposal(n: usize) -> Proposal {
-    let (now, who) = (Time(now_ms()), format!("u-{n}"));
-    Proposal {
-        id: format!("p-{n}"),
-        bundle: format!("b-{n}"),
-        incident: IncidentRef { id: format!("i-{n}"), opened_at: now },
-        campaign: None,
-        verdict_id: format!("v-{n}"),
-        time: now,
-        event_time: now,
-        tenant: "acme".to_owned(),
-        subject: Name { kind: "identity".to_owned(), id: who.clone() },
-        class: Some(Class::Customer),
-        criticality: None,
-        owner: None,
-        labels: Vec::new(),
-        action: Action::TerminateSession,
-        params: Params::default(),
-        target: Target { kind: "session".to_owned(), id: format!("s-{n}"), ..Target::default() },
-        playbook: "customer".to_owned(),
-        level: Level::High,
-        // The first has half of them.
-        leading_signal: CAUSES[if n.is_multiple_of(2) { 0 } else { 1 + n / 2 % 2 }].to_owned(),
-        reason: format!("{who} is used by somebody else"),
-        evidence: Vec::new(),
-        dependents: None,
-        planted: Vec::new(),
-        approval_required: true,
-        mode: Mode::Enforce,
-        revert_after: None,
-        step: 1,
-        source_ip: None,
-        siblings: Vec::new(),
-        seen_from: Vec::new(),
-        depends_on: None,
-    }
-}
 
 /// Proposals as SCORE writes them, and what stands on a busy output topic.
 fn fill(desk: &Desk) {
@@ -71,8 +27,10 @@ fn fill(desk: &Desk) {
     }
     sink.begin().unwrap();
     for n in 0..WAITING {
-        let mut value = Vec::new();
-        encode_output(&Output::Proposal(Box::new(proposal(n))), Encoding::Avro, &mut value);
+        let mut proposal = proposal(n);
+        // The first has half of them.
+        proposal.leading_signal = CAUSES[if n.is_multiple_of(2) { 0 } else { 1 + n / 2 % 2 }].to_owned();
+        let value = encoded(proposal);
         sink.send(&desk.service.names.proposals, None, Some(&tenant_key("acme")), Some(&value), &[], None).unwrap();
     }
     sink.commit_outputs().unwrap();

@@ -186,6 +186,11 @@ pub fn group(prefix: &str, role: User) -> String {
     format!("{prefix}-{}", role.name())
 }
 
+/// The consumer group by which the gate takes people's answers into its log.
+pub fn answers_group(prefix: &str) -> String {
+    format!("{prefix}-answers")
+}
+
 /// The consumer group by which a receiver of SETs is served.
 pub fn receiver_group(prefix: &str, receiver: &str) -> String {
     format!("{prefix}-set-{receiver}")
@@ -217,6 +222,9 @@ pub fn grants(user: User, topics: &[Topic], prefix: &str, score_group: &str) -> 
             let group = if role == User::Score { score_group.to_owned() } else { group(prefix, role) };
             grant(Resource::Group, group, false, vec![Operation::Read]);
         }
+    }
+    if user.acts_as(User::Gate) {
+        grant(Resource::Group, answers_group(prefix), false, vec![Operation::Read]);
     }
     // Where there are no further outputs, nobody makes them.
     let publishes = topics.iter().any(|topic| topic.writers.contains(&User::Publish));
@@ -288,6 +296,11 @@ mod tests {
         }
         for topic in [&names.events, &names.journal, &names.risk] {
             assert!(!may(User::Gate, Operation::Write, Resource::Topic, topic), "{topic}");
+        }
+        for user in [User::Contain, User::DeadLetter] {
+            for topic in [&names.events, &names.proposals] {
+                assert!(!may(user, Operation::Write, Resource::Topic, topic), "{user:?} {topic}: what stands there is believed");
+            }
         }
         for user in [User::Audit, User::LogExport] {
             assert!(of(user).iter().all(|g| !g.operations.contains(&Operation::Write)), "{user:?} only reads");

@@ -1,10 +1,10 @@
 //! Is Kafka there, and does it have our topics? Said within seconds, with what to do.
 
+use super::Settings;
 use super::access::{Access, Operation, Resource};
 use super::context::ClientEvents;
 use super::fault::KafkaFault;
 use super::topics::Existing;
-use super::{Settings, context};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use std::collections::BTreeMap;
@@ -58,10 +58,8 @@ pub fn cluster_id(settings: &Settings, timeout: Duration) -> Result<String, Kafk
 }
 
 pub(super) fn client(settings: &Settings) -> Result<BaseConsumer<ClientEvents>, KafkaFault> {
-    settings
-        .client_config(&[("reconnect.backoff.max.ms", "1000")], &[("allow.auto.create.topics", "false")])?
-        .create_with_context(context::ClientEvents::default())
-        .map_err(|e| KafkaFault::of("kafka.properties", &e))
+    let (tuned, fixed) = ([("reconnect.backoff.max.ms", "1000")], [("allow.auto.create.topics", "false")]);
+    settings.client(&tuned, &fixed, ClientEvents::new, BaseConsumer::client)
 }
 
 fn unreachable(consumer: &BaseConsumer<ClientEvents>, settings: &Settings, waited: Duration, error: &KafkaError) -> KafkaFault {

@@ -1,6 +1,6 @@
 //! What librdkafka says besides records: errors of the client, rebalances, failed deliveries. Collected here, handed out as values.
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
@@ -8,10 +8,12 @@ use rdkafka::producer::ProducerContext;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::VecDeque;
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::TopicPartition;
+use super::tokens::Tokens;
 
 const NOTICES_MAX: usize = 32;
 const DELIVERY_FAULTS_MAX: usize = 16;
@@ -47,15 +49,38 @@ impl Notices {
     }
 }
 
+/// The token that librdkafka asks for, and in the notices what is wrong with the issuer.
+fn token(tokens: Option<&Arc<Tokens>>, notices: &Notices) -> Result<OAuthToken, Box<dyn Error>> {
+    let tokens = tokens.ok_or("these settings have no token")?;
+    let token = tokens.answer()?;
+    if let Some(trouble) = tokens.trouble() {
+        notices.add(None, trouble);
+    }
+    Ok(token)
+}
+
 /// A context that is only listened to for errors: for metadata and administration.
 #[derive(Default)]
 pub(super) struct ClientEvents {
     pub notices: Notices,
+    tokens: Option<Arc<Tokens>>,
+}
+
+impl ClientEvents {
+    pub fn new(tokens: Option<Arc<Tokens>>) -> Self {
+        Self { tokens, ..Self::default() }
+    }
 }
 
 impl ClientContext for ClientEvents {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
     fn error(&self, error: KafkaError, reason: &str) {
         self.notices.add(error.rdkafka_error_code(), reason);
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        token(self.tokens.as_ref(), &self.notices)
     }
 }
 
@@ -71,12 +96,17 @@ pub(super) enum Rebalance {
 #[derive(Default)]
 pub(super) struct ConsumerEvents {
     pub notices: Notices,
+    tokens: Option<Arc<Tokens>>,
     rebalances: Mutex<VecDeque<Rebalance>>,
     /// The source is being dropped: nobody is left to release what is revoked.
     closing: AtomicBool,
 }
 
 impl ConsumerEvents {
+    pub fn new(tokens: Option<Arc<Tokens>>) -> Self {
+        Self { tokens, ..Self::default() }
+    }
+
     pub fn next_rebalance(&self) -> Option<Rebalance> {
         lock(&self.rebalances).pop_front()
     }
@@ -91,8 +121,14 @@ impl ConsumerEvents {
 }
 
 impl ClientContext for ConsumerEvents {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
     fn error(&self, error: KafkaError, reason: &str) {
         self.notices.add(error.rdkafka_error_code(), reason);
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        token(self.tokens.as_ref(), &self.notices)
     }
 }
 
@@ -142,10 +178,15 @@ pub(super) fn partitions_of(list: &TopicPartitionList) -> Vec<TopicPartition> {
 #[derive(Default)]
 pub(super) struct ProducerEvents {
     pub notices: Notices,
+    tokens: Option<Arc<Tokens>>,
     failed: Mutex<Vec<(KafkaError, String)>>,
 }
 
 impl ProducerEvents {
+    pub fn new(tokens: Option<Arc<Tokens>>) -> Self {
+        Self { tokens, ..Self::default() }
+    }
+
     /// The first failures since the last call, each with where the record was going.
     pub fn take_failed(&self) -> Vec<(KafkaError, String)> {
         std::mem::take(&mut *lock(&self.failed))
@@ -153,8 +194,14 @@ impl ProducerEvents {
 }
 
 impl ClientContext for ProducerEvents {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
     fn error(&self, error: KafkaError, reason: &str) {
         self.notices.add(error.rdkafka_error_code(), reason);
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        token(self.tokens.as_ref(), &self.notices)
     }
 }
 
@@ -172,6 +219,6 @@ impl ProducerContext for ProducerEvents {
 }
 
 /// A panic elsewhere cannot leave these queues half written, so a poisoned lock is as good as any.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -39,6 +39,10 @@ pub enum KafkaFault {
         "a record of {bytes} bytes for {topic} is larger than allowed; raise max.message.bytes of the topic and message.max.bytes in kafka.properties"
     )]
     RecordTooLarge { topic: String, bytes: usize },
+    #[error(
+        "no token to come to Kafka with: {reason}; check sasl.oauthbearer.* under kafka.properties, and that the issuer can be reached from here"
+    )]
+    NoToken { reason: String },
     #[error("{at}: {reason}")]
     Partition { at: TopicPartition, reason: String },
     #[error("misuse: {0}")]
@@ -109,7 +113,7 @@ impl KafkaFault {
     pub fn recovery(&self) -> Option<Recovery> {
         match self {
             Self::Operation { recovery, .. } => Some(*recovery),
-            Self::Unreachable { .. } => Some(Recovery::Retry),
+            Self::Unreachable { .. } | Self::NoToken { .. } => Some(Recovery::Retry),
             Self::Fenced { .. } => Some(Recovery::Fenced),
             _ => None,
         }

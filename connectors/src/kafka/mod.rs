@@ -21,12 +21,14 @@ mod connect;
 mod context;
 mod fault;
 mod fetcher;
+mod grant;
 pub mod orphans;
 mod partitioner;
 mod reader;
 mod settings;
 pub mod sink;
 pub mod source;
+mod tokens;
 pub mod topics;
 mod transactional;
 

@@ -45,11 +45,13 @@ impl Reader {
             ("enable.partition.eof", "true"),
             ("auto.offset.reset", "error"),
         ];
-        let consumer: BaseConsumer<ConsumerEvents> = settings
-            .client_config(FETCH_TUNING, &fixed)?
-            .create_with_context(ConsumerEvents::default())
-            .map_err(|e| KafkaFault::of("kafka.properties", &e))?;
+        let consumer = settings.client(FETCH_TUNING, &fixed, ConsumerEvents::new, BaseConsumer::client)?;
         Ok(Self { fetcher: Fetcher::new(consumer, Arc::from([]))?, bootstrap_servers: settings.bootstrap_servers.clone() })
+    }
+
+    /// Between two reads nobody polls, and whatever waited, above all a token that is to be renewed, is served here.
+    fn wake(&self) {
+        drop(self.fetcher.consumer.poll(Duration::ZERO));
     }
 
     /// How many partitions the topic has.
@@ -57,6 +59,7 @@ impl Reader {
     /// # Errors
     /// [`KafkaFault::MissingTopics`]; no broker within 10 s.
     pub fn partitions(&self, topic: &str) -> Result<i32, KafkaFault> {
+        self.wake();
         super::connect::partitions_of(&*self.fetcher.consumer, &self.bootstrap_servers, topic, METADATA_MAX)
     }
 
@@ -67,6 +70,7 @@ impl Reader {
     /// # Errors
     /// No leader within 10 s.
     pub fn watermarks(&self, at: &TopicPartition) -> Result<(i64, i64), KafkaFault> {
+        self.wake();
         self.fetcher.watermarks(at, METADATA_MAX)
     }
 
@@ -75,6 +79,7 @@ impl Reader {
     /// # Errors
     /// No leader within 10 s.
     fn offset_at(&self, at: &TopicPartition, ms: i64) -> Result<i64, KafkaFault> {
+        self.wake();
         let fault = |e: &rdkafka::error::KafkaError| KafkaFault::of(format!("looking for the first record of {at} since {ms}"), e);
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&at.topic, at.partition, Offset::Offset(ms)).map_err(|e| fault(&e))?;

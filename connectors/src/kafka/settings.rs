@@ -1,9 +1,13 @@
 //! How to reach a Kafka: the bootstrap servers and any librdkafka property, except those that exactly-once depends on.
 
 use super::fault::KafkaFault;
-use rdkafka::config::ClientConfig;
+use super::grant::Grant;
+use super::tokens::{Shared, Tokens};
+use rdkafka::client::{Client, ClientContext};
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// `kafka:` in the configuration. TLS, SASL, time-outs and buffers go through `properties` by their librdkafka names.
 #[derive(Clone, Default)]
@@ -11,6 +15,7 @@ pub struct Settings {
     /// `host:port`, comma separated.
     pub bootstrap_servers: String,
     pub properties: BTreeMap<String, String>,
+    tokens: Shared,
 }
 
 /// Properties that are ours: what the promise of exactly once rests on, and what other settings already say.
@@ -51,11 +56,11 @@ const OURS: &[&str] = &[
 
 impl Settings {
     pub fn new(bootstrap_servers: impl Into<String>) -> Self {
-        Self { bootstrap_servers: bootstrap_servers.into(), properties: BTreeMap::new() }
+        Self { bootstrap_servers: bootstrap_servers.into(), properties: BTreeMap::new(), tokens: Shared::default() }
     }
 
     /// # Errors
-    /// [`KafkaFault::ProtectedProperty`] for the first property that may not be set; `bootstrap_servers` empty.
+    /// [`KafkaFault::ProtectedProperty`] for the first property that may not be set; `bootstrap_servers` empty; what is missing for a token.
     pub fn check(&self) -> Result<(), KafkaFault> {
         if self.bootstrap_servers.trim().is_empty() {
             return Err(KafkaFault::Property {
@@ -65,18 +70,33 @@ impl Settings {
         }
         match self.properties.keys().find(|name| OURS.contains(&name.as_str())) {
             Some(name) => Err(KafkaFault::ProtectedProperty { property: name.clone() }),
-            None => Ok(()),
+            None => Grant::read(&self.properties).map(drop),
         }
     }
 
+    /// A client, which has its first token where the cluster wants one. `client`: what lies within it.
+    pub(super) fn client<C: ClientContext, T: FromClientConfigAndContext<C>>(
+        &self,
+        tuned: &[(&str, &str)],
+        fixed: &[(&str, &str)],
+        context: impl FnOnce(Option<Arc<Tokens>>) -> C,
+        client: impl FnOnce(&T) -> &Client<C>,
+    ) -> Result<T, KafkaFault> {
+        let tokens = self.tokens.of(&self.properties)?;
+        let config = self.client_config(tuned, fixed)?;
+        let made: T = config.create_with_context(context(tokens.clone())).map_err(|e| KafkaFault::of("kafka.properties", &e))?;
+        tokens.map_or(Ok(()), |tokens| tokens.give(client(&made)))?;
+        Ok(made)
+    }
+
     /// A client configuration: `tuned` first (an operator may change it), then the properties, then `fixed`.
-    pub(super) fn client_config(&self, tuned: &[(&str, &str)], fixed: &[(&str, &str)]) -> Result<ClientConfig, KafkaFault> {
+    fn client_config(&self, tuned: &[(&str, &str)], fixed: &[(&str, &str)]) -> Result<ClientConfig, KafkaFault> {
         self.check()?;
         let mut config = ClientConfig::new();
         for (name, value) in tuned {
             config.set(*name, *value);
         }
-        for (name, value) in &self.properties {
+        for (name, value) in self.properties.iter().filter(|(name, _)| !Grant::reads(name)) {
             config.set(name, value);
         }
         for (name, value) in fixed {

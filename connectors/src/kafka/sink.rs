@@ -106,6 +106,13 @@ impl Sink {
         self.rotations
     }
 
+    /// Serves what waits between transactions, above all a token that is to be renewed; costs nothing where nothing waits.
+    pub fn serve(&self) {
+        if let Some(producer) = &self.producer {
+            producer.base.poll(Duration::ZERO);
+        }
+    }
+
     /// Begins a transaction, with a new producer if the last one's end calls for it.
     ///
     /// # Errors

@@ -166,10 +166,7 @@ impl Source {
         }
         let mut tuned = FETCH_TUNING.to_vec();
         tuned.push(("heartbeat.interval.ms", &heartbeat_ms));
-        let consumer: BaseConsumer<ConsumerEvents> = settings
-            .client_config(&tuned, &fixed)?
-            .create_with_context(ConsumerEvents::default())
-            .map_err(|e| KafkaFault::of("kafka.properties", &e))?;
+        let consumer = settings.client(&tuned, &fixed, ConsumerEvents::new, BaseConsumer::client)?;
         let topics: Vec<&str> = source.topics.iter().map(String::as_str).collect();
         consumer.subscribe(&topics).map_err(|e| KafkaFault::of(format!("subscribing to {}", topics.join(", ")), &e))?;
         Ok(consumer)

@@ -68,6 +68,7 @@ pub struct Names {
     pub risk: String,
     pub proposals: String,
     pub waiting: String,
+    pub answers: String,
     pub reputation: String,
     pub inventory: String,
     pub journal: String,
@@ -88,6 +89,7 @@ impl Names {
             risk: name("risk"),
             proposals: name("proposals"),
             waiting: name("waiting"),
+            answers: name("answers"),
             reputation: name("reputation"),
             inventory: name("inventory"),
             journal: name("journal"),
@@ -133,7 +135,7 @@ pub fn plan(prefix: &str, partitions: i32, replication: i32, inputs: &[String]) 
             gate,
             Keep::Days(90),
             &[Gate, PolicyApply, Contain, Audit, LogExport],
-            &[Ingest, Score, Gate, PolicyApply, Contain],
+            &[Ingest, Score, Gate, PolicyApply],
         ),
         ours(
             names.waiting,
@@ -143,6 +145,7 @@ pub fn plan(prefix: &str, partitions: i32, replication: i32, inputs: &[String]) 
             &[Contain],
             &[Gate],
         ),
+        ours(names.answers, "what people answer, which the gate takes into its log", gate, Keep::Days(7), &[Gate], &[Contain]),
         ours(names.reputation, "reputation of sources, stamped on events by INGEST", partitions, Keep::LatestPerKey, &[Ingest], &[Score]),
         ours(names.inventory, "inventory of identities, stamped on events by INGEST", partitions, Keep::LatestPerKey, &[Ingest], &[Ingest]),
         ours(names.journal, "SCORE's audit chain and recovery authority", partitions, Keep::Days(400), &[Score, Gate, Audit], &[Score]),
@@ -444,7 +447,7 @@ fn await_known(settings: &Settings, created: &[String]) -> Result<(), KafkaFault
 }
 
 fn admin(settings: &Settings) -> Result<AdminClient<ClientEvents>, KafkaFault> {
-    settings.client_config(&[], &[])?.create_with_context(ClientEvents::default()).map_err(|e| KafkaFault::of("kafka.properties", &e))
+    settings.client(&[], &[], ClientEvents::new, AdminClient::inner)
 }
 
 fn options() -> AdminOptions {
@@ -471,7 +474,7 @@ mod tests {
     #[test]
     fn events_verdicts_and_journal_have_the_same_number_of_partitions() {
         let plan = plan("p", 12, 3, &["raw".into()]);
-        assert_eq!(plan.len(), 12);
+        assert_eq!(plan.len(), 13);
         for name in ["p.events", "p.verdicts", "p.journal"] {
             assert_eq!(plan.iter().find(|t| t.name == name).unwrap().partitions, 12, "{name}");
         }

@@ -57,10 +57,7 @@ impl Transactional {
             ("partitioner", "murmur2_random"),
             ("delivery.report.only.error", "true"),
         ];
-        let base: BaseProducer<ProducerEvents> = settings
-            .client_config(TUNING, &fixed)?
-            .create_with_context(ProducerEvents::default())
-            .map_err(|e| KafkaFault::of("kafka.properties", &e))?;
+        let base: BaseProducer<ProducerEvents> = settings.client(TUNING, &fixed, ProducerEvents::new, BaseProducer::client)?;
         let began = Instant::now();
         while let Err(error) = base.init_transactions(INIT_MAX) {
             base.poll(Duration::ZERO);

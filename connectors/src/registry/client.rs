@@ -2,14 +2,11 @@
 
 use super::frame::SchemaId;
 use super::shelf::Stored;
+use crate::http::{Http, Unanswered};
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::time::Duration;
-use tokio::runtime::Runtime;
 
-const CONNECT_MAX: Duration = Duration::from_secs(3);
-const ANSWER_MAX: Duration = Duration::from_secs(10);
 /// Longest answer that is read. Schemas of some hundred kilobytes are known.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
 /// Schemas that one schema names, and those that these name.
@@ -62,8 +59,7 @@ pub struct Registered {
 pub struct Client {
     settings: Settings,
     base: Url,
-    http: reqwest::Client,
-    runtime: Runtime,
+    http: Http,
 }
 
 #[derive(Deserialize)]
@@ -100,25 +96,10 @@ impl Client {
     /// # Errors
     /// What is wrong with the settings.
     pub fn new(settings: Settings) -> Result<Client, String> {
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(CONNECT_MAX)
-            .timeout(ANSWER_MAX)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
-        if let Some(pem) = &settings.authorities {
-            let read = reqwest::Certificate::from_pem_bundle(pem).map_err(|e| format!("no certificates in PEM: {}", chain(&e)))?;
-            if read.is_empty() {
-                return Err("no certificate in PEM is in it".to_owned());
-            }
-            for authority in read {
-                builder = builder.add_root_certificate(authority);
-            }
-        }
-        let http = builder.build().map_err(|e| chain(&e))?;
+        let http = Http::new(settings.authorities.as_deref())?;
         let base = Url::parse(&settings.url).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
         let base = base.ok_or_else(|| format!("{:?} is no http:// or https:// address", settings.url))?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
-        Ok(Client { settings: Settings { url: settings.url.trim_end_matches('/').to_owned(), ..settings }, base, http, runtime })
+        Ok(Client { settings: Settings { url: settings.url.trim_end_matches('/').to_owned(), ..settings }, base, http })
     }
 
     pub fn url(&self) -> &str {
@@ -199,30 +180,24 @@ impl Client {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().extend(path);
         }
-        let mut request = match post {
-            None => self.http.get(url),
-            Some(body) => self.http.post(url).header("Content-Type", "application/vnd.schemaregistry.v1+json").body(body.to_string()),
-        };
-        request = request.header("Accept", "application/vnd.schemaregistry.v1+json, application/json");
-        if let Some((user, password)) = &self.settings.basic {
-            request = request.basic_auth(user, Some(password));
-        }
-        let answered: reqwest::Result<_> = self.runtime.block_on(async {
-            let mut answer = request.send().await?;
-            let (status, mut body) = (answer.status().as_u16(), Vec::new());
-            while let Some(chunk) = answer.chunk().await? {
-                if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                    return Ok((status, None));
+        let answered = self.http.ask(
+            |http| {
+                let request = match post {
+                    None => http.get(url),
+                    Some(body) => http.post(url).header("Content-Type", "application/vnd.schemaregistry.v1+json").body(body.to_string()),
+                };
+                let request = request.header("Accept", "application/vnd.schemaregistry.v1+json, application/json");
+                match &self.settings.basic {
+                    Some((user, password)) => request.basic_auth(user, Some(password)),
+                    None => request,
                 }
-                body.extend_from_slice(&chunk);
-            }
-            Ok((status, Some(body)))
-        });
-        match answered {
-            Ok((status, Some(body))) => Ok((status, body)),
-            Ok((_, None)) => Err(self.refused(format!("/{}: an answer of more than {ANSWER_BYTES_MAX} bytes", path.join("/")))),
-            Err(error) => Err(self.unavailable(chain(&error))),
-        }
+            },
+            ANSWER_BYTES_MAX,
+        );
+        answered.map_err(|why| match why {
+            Unanswered::TooLong => self.refused(format!("/{}: an answer of more than {ANSWER_BYTES_MAX} bytes", path.join("/"))),
+            Unanswered::Failed(what) => self.unavailable(what),
+        })
     }
 
     fn read<T: for<'de> Deserialize<'de>>(&self, (status, body): (u16, Vec<u8>), what: &str) -> Result<T, Fault> {
@@ -258,17 +233,4 @@ impl Client {
     fn refused(&self, what: String) -> Fault {
         Fault::Refused { url: self.settings.url.clone(), what }
     }
-}
-
-/// An error and what lies beneath it, since the first line of HTTP's errors says little.
-fn chain(error: &dyn std::error::Error) -> String {
-    let (mut text, mut next) = (error.to_string(), error.source());
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        next = cause.source();
-    }
-    text
 }

@@ -1,6 +1,6 @@
 //! What people do with containment, behind the command line and HTTP alike: see what waits, answer it, and hear what came of that.
 //!
-//! An answer is a signed record in the gate's log; the gate in force decides whether it counts. Nothing here decides anything.
+//! An answer is a signed record, which GATE takes into its log ([`answers`](crate::roles::answers)); the gate in force decides whether it counts. Nothing here decides anything.
 
 pub mod case;
 pub mod filter;
@@ -56,7 +56,7 @@ impl Desk {
     /// When the broker does not answer or lacks a topic.
     pub fn open(kafka: &Settings, prefix: &str, encoding: Encoding) -> anyhow::Result<Desk> {
         let topics = Topics::new(prefix);
-        connect_check(kafka, &[&topics.proposals, &topics.verdicts, &topics.waiting], CONNECT_MAX)?;
+        connect_check(kafka, &[&topics.proposals, &topics.verdicts, &topics.waiting, &topics.answers], CONNECT_MAX)?;
         let reader = Reader::open(kafka)?;
         Ok(Desk { kafka: kafka.clone(), prefix: prefix.to_owned(), topics, encoding, reader })
     }
@@ -97,7 +97,7 @@ impl Desk {
         Ok(tenants)
     }
 
-    /// Signs what a person wants of each tenant's things, writes it to the gate's log, and waits for what comes of it. A tenant without
+    /// Signs what a person wants of each tenant's things, writes it where the gate takes it into its log, and waits for what comes of it. A tenant without
     /// things: what is wanted is of everything.
     ///
     /// # Errors
@@ -129,7 +129,7 @@ impl Desk {
                 let jws = signer.sign_answer(&claims);
                 let mut value = Vec::new();
                 encode_control(&Control::Answer(Answer { tenant: tenant.clone(), jws }), &mut value);
-                sink.send(&self.topics.proposals, None, Some(&tenant_key(tenant)), Some(&value), &[], None)?;
+                sink.send(&self.topics.answers, None, Some(&tenant_key(tenant)), Some(&value), &[], None)?;
                 let named = if of.is_empty() { vec![None] } else { of.iter().cloned().map(Some).collect() };
                 wanted.extend(named.into_iter().map(|of| Wanted { answer: claims.jti.clone(), tenant: tenant.clone(), of }));
             }

@@ -1,5 +1,6 @@
 //! The roles: what each makes of a batch.
 
+pub mod answers;
 pub mod cloudevents;
 pub mod dead_letter;
 pub mod gate;
@@ -31,6 +32,7 @@ pub struct Topics {
     pub risk: Arc<str>,
     pub proposals: Arc<str>,
     pub waiting: Arc<str>,
+    pub answers: Arc<str>,
     pub reputation: Arc<str>,
     pub inventory: Arc<str>,
     pub journal: Arc<str>,
@@ -51,6 +53,7 @@ impl Topics {
             risk: names.risk.into(),
             proposals: names.proposals.into(),
             waiting: names.waiting.into(),
+            answers: names.answers.into(),
             reputation: names.reputation.into(),
             inventory: names.inventory.into(),
             journal: names.journal.into(),

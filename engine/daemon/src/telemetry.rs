@@ -264,7 +264,7 @@ fn describe() {
 
 fn observe(status: &Status) {
     let workers = status.workers();
-    for role in ["ingest", "score", "gate", "publish", "transmit"] {
+    for role in ["ingest", "score", "gate", "answers", "publish", "transmit"] {
         let mine: Vec<_> = workers.iter().filter(|w| w.role == role).collect();
         if mine.is_empty() {
             continue;

@@ -302,6 +302,7 @@ fn drive<R: Role>(sink: &mut Sink, source: &mut Source, pace: Pace, role: &mut R
     let mut orphans = OrphanWatch::default();
     while !stop.load(Ordering::Relaxed) {
         role.turn(source)?;
+        sink.serve();
         if orphans.must_leave(source) {
             let mine = source.started()?;
             role.release(&mine, false)?;

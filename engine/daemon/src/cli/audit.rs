@@ -1,6 +1,6 @@
 //! `portcullis audit`: whether what was published is what was decided.
 
-use super::run::{CONNECT_MAX, encoding_of, kafka_of};
+use super::run::{CONNECT_MAX, encoding_of};
 use super::{Failure, span};
 use crate::audit::collect::{Collector, keys_of, read};
 use crate::audit::file::{About, Export, collect};
@@ -68,7 +68,7 @@ impl Range {
     fn open(&self, config: &Path) -> Result<(config::Config, Topics, Reader), Failure> {
         let config = super::validate::load(config, self.no_environment)?;
         let topics = Topics::new(&config.topics.prefix);
-        let kafka = kafka_of(&config);
+        let kafka = config.kafka.settings();
         connect_check(&kafka, &[&topics.journal, &topics.gate_journal, &topics.proposals, &topics.verdicts], CONNECT_MAX)?;
         let reader = Reader::open(&kafka)?;
         Ok((config, topics, reader))

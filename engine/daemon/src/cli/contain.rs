@@ -4,7 +4,7 @@
 
 mod shown;
 
-use super::run::{encoding_of, kafka_of};
+use super::run::encoding_of;
 use super::{Failure, explain, span};
 use crate::contain::case::Depth;
 use crate::contain::filter::Filter;
@@ -118,7 +118,7 @@ const SINCE: Span = Span(7 * DAY_MS);
 impl Place {
     fn desk(&self) -> Result<Desk, Failure> {
         let config = self.given.load()?;
-        Ok(Desk::open(&kafka_of(&config), &config.topics.prefix, encoding_of(&config))?)
+        Ok(Desk::open(&config.kafka.settings(), &config.topics.prefix, encoding_of(&config))?)
     }
 
     fn since(&self) -> Time {

@@ -1,6 +1,6 @@
 //! `portcullis dead-letter`: what could not be read, and reading it again once the reason is mended.
 
-use super::run::{CONNECT_MAX, kafka_of};
+use super::run::CONNECT_MAX;
 use super::{Failure, span};
 use crate::live::fit;
 use crate::roles::dead_letter::ERRORS;
@@ -103,7 +103,7 @@ impl Desk {
     fn open(args: &Args) -> Result<Desk, Failure> {
         let config = args.given.load()?;
         let topics = Topics::new(&config.topics.prefix);
-        let kafka = kafka_of(&config);
+        let kafka = config.kafka.settings();
         connect_check(&kafka, &[&topics.dead_letter, &topics.retry], CONNECT_MAX)?;
         let reader = Reader::open(&kafka)?;
         Ok(Desk { since: wall_clock().plus(-args.since.0), prefix: config.topics.prefix, topics, reader, kafka })

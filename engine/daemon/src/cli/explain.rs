@@ -4,7 +4,7 @@ mod case;
 
 pub use case::report;
 
-use super::run::{encoding_of, kafka_of};
+use super::run::encoding_of;
 use super::{Failure, span};
 use crate::contain::Desk;
 use crate::contain::case::Depth;
@@ -51,7 +51,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
         return Ok(());
     };
     let config = super::validate::load(config, args.no_environment)?;
-    let mut desk = Desk::open(&kafka_of(&config), &config.topics.prefix, encoding_of(&config))?;
+    let mut desk = Desk::open(&config.kafka.settings(), &config.topics.prefix, encoding_of(&config))?;
     let Some(case) = desk.case(&args.what, wall_clock().plus(-args.since.0), Depth::Everything)? else {
         return Err(nothing_of(&args.what, args.since));
     };

@@ -1,7 +1,6 @@
 //! `portcullis log export`: the keyed logs as a file that `portcullis score --keyed-log` scores again.
 
 use super::Failure;
-use super::run::kafka_of;
 use super::score::stop_on_signal;
 use crate::keyed_log::{Line, event_record_json, gate_record_json};
 use crate::line_file::LineFile;
@@ -51,7 +50,7 @@ pub fn run(command: LogCommand) -> Result<(), Failure> {
     let config = args.given.load()?;
     let stop = stop_on_signal()?;
     let topics = Topics::new(&config.topics.prefix);
-    let kafka = kafka_of(&config);
+    let kafka = config.kafka.settings();
     // Before the file is made: what it held stays, if there is nothing to put in its place.
     connect_check(&kafka, &[&topics.events, &topics.proposals], CONNECT_MAX)?;
     let mut reader = Reader::open(&kafka)?;

@@ -1,7 +1,7 @@
 //! `portcullis policy`: what is decided.
 
 use super::Failure;
-use super::run::{CONNECT_MAX, kafka_of};
+use super::run::CONNECT_MAX;
 use crate::active_policy::{ActivePolicy, policy_record};
 use crate::config::Config;
 use crate::jws::Signer;
@@ -116,7 +116,7 @@ fn failure(faults: &[Fault]) -> Failure {
 /// Writes a policy to every partition of both logs, unless it is in force already. Says what it did.
 pub fn apply_file(config: &Config, file: &Path, author: &str) -> Result<String, Failure> {
     let (policy, text) = read_to_apply(file)?;
-    let kafka = kafka_of(config);
+    let kafka = config.kafka.settings();
     let topics = Topics::new(&config.topics.prefix);
     connect_check(&kafka, &[&topics.events, &topics.proposals], CONNECT_MAX)?;
     let began = Instant::now();

@@ -12,6 +12,7 @@ use crate::http::set::Streams;
 use crate::ingest::Ingest;
 use crate::jws::Signer;
 use crate::registration::{self, Refusal};
+use crate::roles::answers::Answers;
 use crate::roles::cloudevents::Headers;
 use crate::roles::gate::Gate;
 use crate::roles::ingest::{IngestRole, IngestSettings, InputTopic};
@@ -28,7 +29,7 @@ use crate::worker::{self, LeavesTheGroup, Pace, Role};
 use anyhow::Context;
 use portcullis_connectors::enrich::{Enricher, GeoSettings};
 use portcullis_connectors::formats::{Format, Input};
-use portcullis_connectors::kafka::access::{User, group, receiver_group, transactional_id};
+use portcullis_connectors::kafka::access::{User, answers_group, group, receiver_group, transactional_id};
 use portcullis_connectors::kafka::topics::Also;
 use portcullis_connectors::kafka::{Settings, SinkSettings, SourceSettings, connect_check, denied, topics};
 use portcullis_connectors::registry::{Schemas, Shelf};
@@ -85,12 +86,6 @@ impl RoleName {
 const RESTART_AFTER: Duration = Duration::from_secs(1);
 pub const CONNECT_MAX: Duration = Duration::from_secs(5);
 
-/// The connection that a configuration names.
-pub fn kafka_of(config: &Config) -> Settings {
-    let properties = config.kafka.properties.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
-    Settings { bootstrap_servers: config.kafka.bootstrap_servers.clone(), properties }
-}
-
 /// How a configuration has outputs written.
 pub fn encoding_of(config: &Config) -> Encoding {
     match config.output.encoding {
@@ -124,7 +119,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             )]));
         }
     };
-    let kafka = kafka_of(&config);
+    let kafka = config.kafka.settings();
     let cluster = check_topics(&config, &kafka, args.role.user())?;
     if args.role == RoleName::All
         && let Some(file) = &config.policy.file
@@ -220,7 +215,7 @@ fn set_signer(config: &Config, set: &config::SetOutput, signer: Option<&Signer>)
 /// What people see and answer over HTTP.
 fn office(config: &Config, contain: &config::Contain) -> Result<Office, Failure> {
     Ok(Office {
-        kafka: kafka_of(config),
+        kafka: config.kafka.settings(),
         prefix: config.topics.prefix.clone(),
         encoding: encoding_of(config),
         people: People::of(&contain.people)?,
@@ -323,6 +318,7 @@ impl Service<'_> {
             }
             if role.includes(RoleName::Gate) {
                 threads.push(scope.spawn(|| self.keep_running(User::Gate, "0", stop, |s| s.gate())));
+                threads.push(scope.spawn(|| self.keep_running(User::Gate, "answers", stop, |s| Ok(s.answers()))));
             }
             if role.includes(RoleName::Publish) && publishes(self.config) {
                 threads.push(scope.spawn(|| self.keep_running(User::Publish, "0", stop, |s| s.publish())));
@@ -440,6 +436,12 @@ impl Service<'_> {
         let every = Duration::from_millis(self.config.gate.sign_ends_every_ms.unsigned_abs());
         let gate = Gate::new(&self.kafka, self.place("gate", 0, partitions), topics, self.outputs.clone(), signer, every)?;
         Ok((source, gate.traced(self.traces.clone())))
+    }
+
+    fn answers(&self) -> (SourceSettings, Answers) {
+        let topics = self.topics();
+        let source = SourceSettings::new(answers_group(&self.config.topics.prefix), "", &[&topics.answers]);
+        (source, Answers::new(topics, self.status.worker("answers", 0)))
     }
 
     fn publish(&self) -> anyhow::Result<(SourceSettings, Publish)> {

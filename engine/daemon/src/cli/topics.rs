@@ -1,7 +1,7 @@
 //! `portcullis topics`: which topics the service needs, who needs which access to them, and making them.
 
 use super::Failure;
-use super::run::{kafka_of, plan_of};
+use super::run::plan_of;
 use super::validate;
 use crate::config::Config;
 use crate::say::say;
@@ -41,7 +41,7 @@ pub fn run(command: TopicsCommand) -> Result<(), Failure> {
         TopicsCommand::Plan { args, .. } => plan(&args.load()?),
         TopicsCommand::Apply(args) => {
             let config = args.load()?;
-            let applied = topics::apply(&kafka_of(&config), &plan_of(&config))?;
+            let applied = topics::apply(&config.kafka.settings(), &plan_of(&config))?;
             match applied.created.is_empty() {
                 true => say!("every topic of ours is there"),
                 false => say!("created {}", applied.created.join(", ")),

@@ -7,6 +7,7 @@ use super::{
 use crate::checkpointer;
 use portcullis_connectors::formats::Format;
 use portcullis_connectors::formats::custom::Mapping;
+use portcullis_connectors::kafka::{KafkaFault, Settings};
 use portcullis_core::policy::yaml::{At, Map};
 use portcullis_core::time::Span;
 use std::collections::BTreeMap;
@@ -104,7 +105,8 @@ fn topic_name(at: &At<'_>, bytes_max: usize) -> Option<String> {
 }
 
 fn kafka(map: &Map<'_>) -> Option<Kafka> {
-    let kafka = map.need("kafka")?.map()?;
+    let section = map.need("kafka")?;
+    let kafka = section.map()?;
     let servers = kafka.need("bootstrap_servers");
     let bootstrap_servers = servers.as_ref().and_then(|at| at.short_text(SERVERS_BYTES_MAX));
     for server in bootstrap_servers.unwrap_or_default().split(',').map(str::trim) {
@@ -117,12 +119,6 @@ fn kafka(map: &Map<'_>) -> Option<Kafka> {
     if let Some(at) = kafka.get("properties").and_then(|at| at.map()) {
         for (name, at) in at.entries() {
             if let Some(value) = property(name, &at).and_then(|()| at.scalar()) {
-                if name.starts_with("sasl.mechanism") && value.eq_ignore_ascii_case("OAUTHBEARER") {
-                    at.fault_with(
-                        "OAUTHBEARER is not in this build: its librdkafka has no libcurl to fetch tokens with",
-                        "use SCRAM-SHA-512 or PLAIN over SASL_SSL, or a certificate over SSL",
-                    );
-                }
                 properties.insert(name.to_owned(), Secret::new(value));
             }
         }
@@ -138,7 +134,20 @@ fn kafka(map: &Map<'_>) -> Option<Kafka> {
             }
         }
     }
-    Some(Kafka { bootstrap_servers: bootstrap_servers?.to_owned(), properties })
+    let kafka = Kafka { bootstrap_servers: bootstrap_servers?.to_owned(), properties };
+    if let Err(KafkaFault::Property { property, reason }) = kafka.settings().check() {
+        section.fault(format!("{property}: {reason}"));
+    }
+    Some(kafka)
+}
+
+impl Kafka {
+    /// For the clients.
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings::new(self.bootstrap_servers.clone());
+        settings.properties = self.properties.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
+        settings
+    }
 }
 
 /// `None`, with a fault noted, for a property that is not for configuration.

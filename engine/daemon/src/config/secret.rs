@@ -25,8 +25,16 @@ impl fmt::Debug for Secret {
 
 /// Librdkafka properties that are safe to show: a list of what is known, since a new property may be a secret.
 pub(super) fn is_public_property(name: &str) -> bool {
-    const PUBLIC: [&str; 6] =
-        ["security.protocol", "sasl.mechanism", "sasl.mechanisms", "sasl.username", "ssl.endpoint.identification.algorithm", "client.id"];
+    const PUBLIC: [&str; 8] = [
+        "security.protocol",
+        "sasl.mechanism",
+        "sasl.mechanisms",
+        "sasl.username",
+        "sasl.oauthbearer.client.id",
+        "sasl.oauthbearer.scope",
+        "ssl.endpoint.identification.algorithm",
+        "client.id",
+    ];
     const PUBLIC_ENDS: [&str; 6] = [".location", ".ms", ".bytes", ".messages", ".kbytes", ".enable"];
     let suspicious = ["password", "secret", "token", "key", "pem"].iter().any(|word| name.contains(word));
     !suspicious && (PUBLIC.contains(&name) || PUBLIC_ENDS.iter().any(|end| name.ends_with(end)))

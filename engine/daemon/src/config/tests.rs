@@ -171,8 +171,7 @@ fn what_is_wrong_is_said() {
         ),
         (
             "kafka: { bootstrap_servers: 'a:1', properties: { sasl.mechanisms: OAUTHBEARER } }",
-            "c.yaml:1:67 kafka.properties.sasl.mechanisms: OAUTHBEARER is not in this build: its librdkafka has no libcurl to fetch tokens with, \
-             use SCRAM-SHA-512 or PLAIN over SASL_SSL, or a certificate over SSL",
+            "c.yaml:1:8 kafka: sasl.oauthbearer.token.endpoint.url: is missing: the https:// address that issues tokens, or file:///a/path that holds one",
         ),
         (
             "kafka: { bootstrap_servers: 'a:1', properties_file: { sasl.password: /nowhere/p } }",

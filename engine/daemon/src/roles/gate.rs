@@ -102,8 +102,9 @@ impl Role for Gate {
         self.say_ends(outbox);
         let Gate { topics, outputs, signer, partitions, tally, standing, spans, asked, .. } = self;
         let causes = causes(batch, spans, asked);
+        let is_traced = !causes.is_empty() || !asked.is_empty();
         partitions.apply(batch, outbox, |nth, mut output, outbox| {
-            let request = request_of(&output);
+            let request = if is_traced { request_of(&output) } else { None };
             let carried = request.as_ref().and_then(|request| causes.get(request));
             let context = carried.map(|c| c.context).or_else(|| request.as_ref().and_then(|request| asked.of(request)));
             outbox.carry(context);

@@ -30,6 +30,10 @@ impl Asked {
         }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.contexts.is_empty()
+    }
+
     pub fn of(&self, request: &str) -> Option<Context<'_>> {
         self.contexts.get(request).map(|(context, state)| Context { state: state.as_deref(), ..*context })
     }
