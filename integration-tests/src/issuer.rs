@@ -14,8 +14,7 @@ use serde_json::json;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// `aud` of its tokens.
@@ -36,7 +35,8 @@ struct Inner {
     port: u16,
     key: EcKey<Private>,
     secret_of: fn(&str) -> String,
-    asked: AtomicUsize,
+    /// Scopes of the tokens that it gave.
+    given: Mutex<Vec<String>>,
     /// For whoever asks with this scope.
     is_down_for: Mutex<Option<String>>,
 }
@@ -53,7 +53,7 @@ impl Issuer {
         let acceptor = acceptor.build();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("the port").port();
-        let issuer = Issuer(Arc::new(Inner { port, key: new_key(), secret_of, asked: AtomicUsize::new(0), is_down_for: Mutex::default() }));
+        let issuer = Issuer(Arc::new(Inner { port, key: new_key(), secret_of, given: Mutex::default(), is_down_for: Mutex::default() }));
         let this = issuer.clone();
         std::thread::spawn(move || {
             for connection in listener.incoming().flatten() {
@@ -72,14 +72,14 @@ impl Issuer {
         format!("https://127.0.0.1:{}/token", self.0.port)
     }
 
-    /// How many tokens it has given.
-    pub fn given(&self) -> usize {
-        self.0.asked.load(Ordering::Relaxed)
+    /// How many tokens of this scope it has given.
+    pub fn given(&self, scope: &str) -> usize {
+        lock(&self.0.given).iter().filter(|given| *given == scope).count()
     }
 
     /// Answers 503 from now on to whoever asks with this scope, or gives tokens to all again.
     pub fn set_down_for(&self, scope: Option<&str>) {
-        *self.0.is_down_for.lock().unwrap_or_else(PoisonError::into_inner) = scope.map(str::to_owned);
+        *lock(&self.0.is_down_for) = scope.map(str::to_owned);
     }
 
     /// The JWK set (RFC 7517) by which its tokens are verified.
@@ -127,17 +127,21 @@ impl Issuer {
             return ("400 Bad Request", json!({ "error": "unsupported_grant_type" }).to_string());
         }
         let scope = form.split('&').find_map(|pair| pair.strip_prefix("scope=")).unwrap_or_default();
-        if self.0.is_down_for.lock().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(scope) {
+        if lock(&self.0.is_down_for).as_deref() == Some(scope) {
             return ("503 Service Unavailable", "down for a test".to_owned());
         }
         let seconds = scope.strip_prefix("seconds-").and_then(|n| n.parse().ok()).unwrap_or(SECONDS);
         let audience = if scope == "stranger" { scope } else { AUDIENCE };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let claims = json!({ "iss": NAME, "aud": audience, "sub": client, "iat": now, "exp": now + seconds, "scope": scope });
-        self.0.asked.fetch_add(1, Ordering::Relaxed);
+        lock(&self.0.given).push(scope.to_owned());
         let key = if scope == "forged" { new_key() } else { self.0.key.clone() };
         ("200 OK", json!({ "access_token": signed(&claims, &key), "token_type": "Bearer", "expires_in": seconds }).to_string())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn new_key() -> EcKey<Private> {

@@ -28,12 +28,16 @@ use std::time::Duration;
 
 /// A record of the verdicts topic, or of a file of `score`.
 fn output(kind: &str, value: &[u8]) -> Option<Output> {
+    output_in(Encoding::Json, kind, value)
+}
+
+fn output_in(encoding: Encoding, kind: &str, value: &[u8]) -> Option<Output> {
     Some(match kind {
-        "verdict" => Output::Verdict(Box::new(decode_verdict(value, Encoding::Json).unwrap())),
-        "lifecycle-finding" => Output::Finding(Box::new(decode_finding(value, Encoding::Json).unwrap())),
-        "containment-request" => Output::Request(Box::new(decode_request(value, Encoding::Json).unwrap())),
-        "containment-decision" => Output::Decision(Box::new(decode_decision(value, Encoding::Json).unwrap())),
-        "security-event" => Output::Fact(Box::new(decode_fact(value, Encoding::Json).unwrap())),
+        "verdict" => Output::Verdict(Box::new(decode_verdict(value, encoding).unwrap())),
+        "lifecycle-finding" => Output::Finding(Box::new(decode_finding(value, encoding).unwrap())),
+        "containment-request" => Output::Request(Box::new(decode_request(value, encoding).unwrap())),
+        "containment-decision" => Output::Decision(Box::new(decode_decision(value, encoding).unwrap())),
+        "security-event" => Output::Fact(Box::new(decode_fact(value, encoding).unwrap())),
         _ => return None,
     })
 }
@@ -160,6 +164,27 @@ fn verdicts_are_published_once_whatever_is_killed() {
     let of_session = claims.iter().find(|c| c["sub_id"]["session"]["id"] == "s-tired").expect("the fact is among them");
     assert!(of_session["events"]["https://schemas.openid.net/secevent/caep/event-type/session-revoked"].is_object(), "{of_session}");
     assert!(of_session["txn"].is_string());
+}
+
+#[test]
+fn verdicts_in_avro_are_published_in_the_same_words() {
+    let mut desk = desk("in-avro", "{ encoding: avro, also: [ocsf] }");
+    desk.service.start();
+    desk.feed(&push_fatigue("tired", Some("acme")));
+    let names = desk.service.names.clone();
+    desk.wait("containment", |desk| desk.service.records(&names.ocsf).iter().any(|(kind, _)| kind == "remediation-activity").then_some(()));
+    for topic in [&names.verdicts, &names.ocsf] {
+        desk.service.settle(topic, Duration::from_secs(2));
+    }
+    let verdicts = desk.service.records(&names.verdicts);
+    assert!(verdicts.iter().all(|(_, value)| !value.starts_with(b"{")), "Avro");
+    let outputs = verdicts.iter().filter_map(|(kind, value)| output_in(Encoding::Avro, kind, value));
+    let mut wanted: Vec<String> = outputs.flat_map(|output| ocsf::events(&output)).map(|event| event.value.to_string()).collect();
+    let mut found: Vec<String> = desk.service.records(&names.ocsf).into_iter().map(|(_, value)| text(value)).collect();
+    wanted.sort();
+    found.sort();
+    assert!(!wanted.is_empty() && wanted == found, "{} events for {}", found.len(), wanted.len());
+    validate(&["ocsf"], &found);
 }
 
 /// What a receiver of pushed SETs answers: the status, and the body of an error.

@@ -186,7 +186,7 @@ pub fn group(prefix: &str, role: User) -> String {
     format!("{prefix}-{}", role.name())
 }
 
-/// The consumer group by which the gate takes people's answers into its log.
+/// The consumer group by which people's answers are taken into the gate's log.
 pub fn answers_group(prefix: &str) -> String {
     format!("{prefix}-answers")
 }
@@ -223,7 +223,7 @@ pub fn grants(user: User, topics: &[Topic], prefix: &str, score_group: &str) -> 
             grant(Resource::Group, group, false, vec![Operation::Read]);
         }
     }
-    if user.acts_as(User::Gate) {
+    if user.acts_as(User::Ingest) || user.acts_as(User::Gate) {
         grant(Resource::Group, answers_group(prefix), false, vec![Operation::Read]);
     }
     // Where there are no further outputs, nobody makes them.

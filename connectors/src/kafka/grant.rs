@@ -15,6 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use url::Url;
 use url::form_urlencoded::{Serializer, byte_serialize};
 
+const PROTOCOL: &str = "security.protocol";
 const MECHANISMS: [&str; 2] = ["sasl.mechanism", "sasl.mechanisms"];
 const OAUTHBEARER: &str = "OAUTHBEARER";
 const PREFIX: &str = "sasl.oauthbearer.";
@@ -28,6 +29,10 @@ const AUTHORITIES: &str = "https.ca.location";
 
 /// Issuers' answers have some kilobytes; so have tokens.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
+/// Of what an issuer says of a refusal.
+const SAID_CHARS_MAX: usize = 200;
+/// However long a token is good, a new one is asked for every half day.
+const LIFE_MS_MAX: i64 = 24 * 60 * 60 * 1000;
 
 /// Where tokens come from.
 #[derive(Clone, PartialEq, Eq)]
@@ -80,11 +85,18 @@ impl Grant {
     pub fn read(properties: &BTreeMap<String, String>) -> Result<Option<Grant>, KafkaFault> {
         let fault = |property: &str, reason: &str| Err(KafkaFault::Property { property: property.to_owned(), reason: reason.to_owned() });
         let get = |name: &str| properties.get(name).map(String::as_str).filter(|value| !value.is_empty());
-        if !MECHANISMS.iter().any(|name| get(name).is_some_and(|value| value.eq_ignore_ascii_case(OAUTHBEARER))) {
-            return match properties.keys().find(|name| name.starts_with(PREFIX)) {
+        let by_token = |name: &&str| get(name).is_some_and(|value| value.eq_ignore_ascii_case(OAUTHBEARER));
+        if !MECHANISMS.iter().any(by_token) {
+            return match properties.keys().find(|name| Grant::reads(name)) {
                 Some(name) => fault(name, "has no effect without `sasl.mechanism: OAUTHBEARER`"),
                 None => Ok(None),
             };
+        }
+        if let Some(name) = MECHANISMS.iter().find(|name| get(name).is_some() && !by_token(name)) {
+            return fault(name, "is another one than the other spelling of it says; take one out");
+        }
+        if !get(PROTOCOL).is_some_and(|protocol| protocol.to_ascii_uppercase().starts_with("SASL_")) {
+            return fault(PROTOCOL, "is not SASL_SSL, so no token would be shown to a broker");
         }
         for name in properties.keys().filter(|name| name.starts_with(PREFIX)) {
             if ![ENDPOINT, METHOD, GRANT_TYPE, CLIENT_ID, CLIENT_SECRET, SCOPE].contains(&name.as_str()) {
@@ -98,18 +110,20 @@ impl Grant {
             return fault(GRANT_TYPE, "is not understood; write `client_credentials`, or take it out");
         }
         let Some(endpoint) = get(ENDPOINT) else {
-            return fault(ENDPOINT, "is missing: the https:// address that issues tokens, or file:///a/path that holds one");
+            return fault(ENDPOINT, "is missing: the http:// or https:// address that issues tokens, or file:///a/path that holds one");
         };
         let url = Url::parse(endpoint).ok();
         match url.filter(|url| url.scheme() == "file" || (["http", "https"].contains(&url.scheme()) && url.has_host())) {
-            None => fault(ENDPOINT, "is no https:// address, and no file:///a/path"),
+            None => fault(ENDPOINT, "is no http:// or https:// address, and no file:///a/path"),
             Some(url) if !url.username().is_empty() || url.password().is_some() => {
                 fault(ENDPOINT, "holds a user or a password: write them as client.id and client.secret")
             }
             Some(url) if url.scheme() == "file" => match url.to_file_path() {
                 Err(()) => fault(ENDPOINT, "is no file:///a/path"),
-                Ok(_) if get(CLIENT_SECRET).is_some() => fault(CLIENT_SECRET, "has no effect where the token stands in a file"),
-                Ok(path) => Ok(Some(Grant::File(path))),
+                Ok(path) => match [CLIENT_ID, CLIENT_SECRET, SCOPE, AUTHORITIES].into_iter().find(|name| get(name).is_some()) {
+                    Some(name) => fault(name, "has no effect where the token stands in a file"),
+                    None => Ok(Some(Grant::File(path))),
+                },
             },
             Some(url) => match (get(CLIENT_ID), get(CLIENT_SECRET)) {
                 (None, _) => fault(CLIENT_ID, "is missing: as whom tokens are asked for"),
@@ -137,7 +151,11 @@ impl Grant {
     pub fn token(&self) -> Result<Token, String> {
         match self {
             Grant::File(path) => from_file(path).map_err(|why| format!("{}: {why}", path.display())),
-            Grant::Endpoint { url, .. } => self.ask().map_err(|why| format!("{url}: {why}")),
+            Grant::Endpoint { url, secret, .. } => self.ask().map_err(|why| {
+                let mut shown = url.clone();
+                shown.set_query(None);
+                format!("{shown}: {}", why.replace(secret.as_str(), "(not shown)"))
+            }),
         }
     }
 
@@ -169,11 +187,13 @@ impl Grant {
         })?;
         if status != 200 {
             let why = serde_json::from_slice::<Refused>(&body).map(|r| format!(": {} {}", r.error, r.error_description));
-            return Err(format!("status {status}{}", why.unwrap_or_default().trim_end()));
+            let why = why.unwrap_or_default();
+            let why: String = why.trim_end().chars().filter(|c| !c.is_control()).take(SAID_CHARS_MAX).collect();
+            return Err(format!("status {status}{why}"));
         }
         let granted: Granted = serde_json::from_slice(&body).map_err(|_| "its answer holds no access_token".to_owned())?;
-        let seconds = granted.expires_in.and_then(|n| n.as_i64().or_else(|| n.as_str()?.parse().ok()));
-        let until_ms = seconds.map(|seconds| since_ms.saturating_add(seconds.saturating_mul(1000)));
+        let seconds = granted.expires_in.and_then(|n| n.as_f64().or_else(|| n.as_str()?.parse().ok()));
+        let until_ms = seconds.map(|seconds| since_ms.saturating_add((seconds * 1000.0) as i64));
         Token::new(granted.access_token, since_ms, until_ms)
     }
 }
@@ -188,17 +208,17 @@ fn from_file(path: &Path) -> Result<Token, String> {
 }
 
 impl Token {
-    /// `until_ms`: as the issuer said beside it; else the token itself must say.
+    /// `until_ms`: as the issuer said beside it. What the token itself says counts as well: the earlier of the two.
     fn new(value: String, since_ms: i64, until_ms: Option<i64>) -> Result<Token, String> {
         if value.is_empty() || !value.bytes().all(|b| b.is_ascii_graphic()) {
             return Err("what it holds is no token".to_owned());
         }
-        let until_ms = until_ms.or_else(|| expires_ms(&value));
+        let until_ms = [until_ms, expires_ms(&value)].into_iter().flatten().min();
         let until_ms = until_ms.ok_or("neither its answer (expires_in) nor its token (a JWT's exp) says how long it is good")?;
         if until_ms <= since_ms {
-            return Err(format!("its token ended {} s ago; is this machine's clock right?", (since_ms - until_ms) / 1000));
+            return Err(format!("its token ended {} s ago; is this machine's clock right?", since_ms.saturating_sub(until_ms) / 1000));
         }
-        Ok(Token { value, since_ms, until_ms })
+        Ok(Token { value, since_ms, until_ms: until_ms.min(since_ms.saturating_add(LIFE_MS_MAX)) })
     }
 
     pub fn is_good(&self, now_ms: i64) -> bool {
@@ -233,6 +253,7 @@ mod tests {
     }
 
     const MECHANISM: (&str, &str) = ("sasl.mechanism", "OAUTHBEARER");
+    const OVER_TLS: (&str, &str) = (PROTOCOL, "SASL_SSL");
 
     #[test]
     fn what_is_missing_or_has_no_effect_is_said() {
@@ -241,20 +262,23 @@ mod tests {
         let url = (ENDPOINT, "https://issuer/token");
         for (properties, said) in [
             (vec![(SCOPE, "kafka")], "sasl.oauthbearer.scope: has no effect without `sasl.mechanism: OAUTHBEARER`"),
-            (vec![MECHANISM], "sasl.oauthbearer.token.endpoint.url: is missing"),
-            (vec![MECHANISM, (ENDPOINT, "issuer/token")], "is no https:// address"),
-            (vec![MECHANISM, (ENDPOINT, "https://me:pw@issuer/token")], "holds a user or a password"),
-            (vec![MECHANISM, url], "sasl.oauthbearer.client.id: is missing"),
-            (vec![MECHANISM, url, id], "sasl.oauthbearer.client.secret: is missing"),
-            (vec![MECHANISM, (ENDPOINT, "file:///t"), (CLIENT_SECRET, "s")], "has no effect where the token stands in a file"),
-            (vec![MECHANISM, url, (METHOD, "default")], "write `oidc`"),
-            (vec![MECHANISM, url, (GRANT_TYPE, "password")], "write `client_credentials`"),
-            (vec![MECHANISM, url, ("sasl.oauthbearer.extensions", "a=b")], "sasl.oauthbearer.extensions: is not understood"),
+            (vec![(AUTHORITIES, "ca.pem")], "https.ca.location: has no effect without `sasl.mechanism: OAUTHBEARER`"),
+            (vec![MECHANISM], "security.protocol: is not SASL_SSL"),
+            (vec![MECHANISM, ("sasl.mechanisms", "PLAIN")], "sasl.mechanisms: is another one"),
+            (vec![OVER_TLS, MECHANISM], "sasl.oauthbearer.token.endpoint.url: is missing"),
+            (vec![OVER_TLS, MECHANISM, (ENDPOINT, "issuer/token")], "is no http:// or https:// address"),
+            (vec![OVER_TLS, MECHANISM, (ENDPOINT, "https://me:pw@issuer/token")], "holds a user or a password"),
+            (vec![OVER_TLS, MECHANISM, url], "sasl.oauthbearer.client.id: is missing"),
+            (vec![OVER_TLS, MECHANISM, url, id], "sasl.oauthbearer.client.secret: is missing"),
+            (vec![OVER_TLS, MECHANISM, (ENDPOINT, "file:///t"), (SCOPE, "s")], "has no effect where the token stands in a file"),
+            (vec![OVER_TLS, MECHANISM, url, (METHOD, "default")], "write `oidc`"),
+            (vec![OVER_TLS, MECHANISM, url, (GRANT_TYPE, "password")], "write `client_credentials`"),
+            (vec![OVER_TLS, MECHANISM, url, ("sasl.oauthbearer.extensions", "a=b")], "sasl.oauthbearer.extensions: is not understood"),
         ] {
             let Err(fault) = read(&properties) else { panic!("{properties:?} is taken") };
             assert!(fault.contains(said), "{fault}");
         }
-        let whole = [("sasl.mechanisms", "oauthbearer"), url, id, (CLIENT_SECRET, "s"), (METHOD, "oidc")];
+        let whole = [OVER_TLS, ("sasl.mechanisms", "oauthbearer"), url, id, (CLIENT_SECRET, "s"), (METHOD, "oidc")];
         assert!(matches!(read(&whole), Ok(Some(Grant::Endpoint { .. }))));
     }
 
@@ -297,12 +321,25 @@ mod tests {
         let why = |status, body| asked(status, body).1.err().unwrap();
         let refused = why("401 Unauthorized", r#"{"error":"invalid_client","error_description":"no such client"}"#);
         assert!(refused.ends_with("/token: status 401: invalid_client no such client") && !refused.contains("ecret"), "{refused}");
+        let echoed = why("400 Bad Request", r#"{"error":"bad\nline","error_description":"s ~ecret is wrong"}"#);
+        assert!(echoed.ends_with("status 400: badline (not shown) is wrong"), "{echoed}");
         assert!(why("502 Bad Gateway", "<html>").ends_with("status 502"));
         assert!(why("200 OK", "{}").contains("no access_token"));
         assert!(why("200 OK", r#"{"access_token":"opaque"}"#).contains("how long it is good"));
         assert!(why("200 OK", r#"{"access_token":"a b","expires_in":"300"}"#).contains("no token"));
         assert!(why("200 OK", r#"{"access_token":"a","expires_in":0}"#).contains("clock"));
         assert!(why("302 Found", "").ends_with("status 302"), "a redirect is not followed");
+    }
+
+    #[test]
+    fn how_long_a_token_is_good_has_bounds() {
+        let jwt = |exp: &str| format!("e30.{}.sig", BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"exp":{exp}}}"#)));
+        let life = |value: &str, until_ms| Token::new(value.to_owned(), 1_000, until_ms).map(|token| token.until_ms);
+        assert_eq!(life(&jwt("2.5"), Some(900_000)), Ok(2_500), "the earlier");
+        assert_eq!(life(&jwt("1e300"), None), Ok(1_000 + LIFE_MS_MAX));
+        assert!(life(&jwt("-1e300"), None).unwrap_err().contains("ended"));
+        let (_, float) = asked("200 OK", r#"{"access_token":"a","expires_in":3600.0}"#);
+        assert_eq!(float.map(|token| token.until_ms - token.since_ms).ok(), Some(3_600_000));
     }
 
     #[test]

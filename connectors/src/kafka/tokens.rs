@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 use std::ptr;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Before an issuer that had none is asked again.
 const AGAIN: Duration = Duration::from_secs(3);
@@ -53,40 +53,69 @@ pub(super) struct Tokens {
 struct Held {
     token: Option<Token>,
     is_renewed: bool,
-    /// Why the latest try gave none.
-    trouble: Option<String>,
+    /// Why the latest try gave none, and when it was.
+    trouble: Option<(Instant, String)>,
+}
+
+impl Held {
+    fn good(&self) -> Option<Token> {
+        self.token.as_ref().filter(|token| token.is_good(now_ms())).cloned()
+    }
+
+    fn learn(&mut self, asked: &Result<Token, String>) {
+        match asked {
+            Ok(token) => {
+                self.token = Some(token.clone());
+                self.trouble = None;
+            }
+            Err(why) => self.trouble = Some((Instant::now(), why.clone())),
+        }
+    }
 }
 
 impl Tokens {
-    /// One that is good now; waits for the issuer only where there is none.
+    /// One that is good now; waits for the issuer where there is none, unless it has just said no.
     fn token(self: &Arc<Self>) -> Result<Token, String> {
         if matches!(self.grant, Grant::File(_)) {
             return self.grant.token();
         }
         let mut held = lock(&self.held);
-        if let Some(token) = held.token.as_ref().filter(|token| token.is_good(now_ms())) {
-            return Ok(token.clone());
+        if let Some(token) = held.good() {
+            return Ok(token);
         }
-        // The others wait meanwhile, and find it. On a thread of its own: the caller's may belong to a runtime, in which none may be started.
+        if let Some((when, why)) = &held.trouble
+            && when.elapsed() < AGAIN
+        {
+            return Err(why.clone());
+        }
+        // The others wait meanwhile, and find what came. On a thread of its own: the caller's may belong to a runtime, in which none may be started.
         let grant = self.grant.clone();
-        let token = std::thread::spawn(move || grant.token()).join().unwrap_or_else(|_| Err("the asking thread panicked".to_owned()))?;
-        held.token = Some(token.clone());
-        held.trouble = None;
+        let asked = std::thread::spawn(move || grant.token()).join().unwrap_or_else(|_| Err("the asking thread panicked".to_owned()));
+        held.learn(&asked);
         if !std::mem::replace(&mut held.is_renewed, true) {
             let this = Arc::downgrade(self);
             std::thread::spawn(move || renew(&this));
         }
-        Ok(token)
+        asked
+    }
+
+    /// One that is good now, without a wait: librdkafka asks on the thread that polls it, within a transaction too.
+    fn held(&self) -> Result<Token, String> {
+        if matches!(self.grant, Grant::File(_)) {
+            return self.grant.token();
+        }
+        let held = lock(&self.held);
+        held.good().ok_or_else(|| held.trouble.as_ref().map_or_else(|| "the token has ended".to_owned(), |(_, why)| why.clone()))
     }
 
     /// Why a new one has not come so far, though it was asked for.
     pub fn trouble(&self) -> Option<String> {
-        lock(&self.held).trouble.as_ref().map(|why| format!("no new token so far, the one that is held is used: {why}"))
+        lock(&self.held).trouble.as_ref().map(|(_, why)| format!("no new token so far, the one that is held is used: {why}"))
     }
 
     /// What [`ClientContext::generate_oauth_token`] answers.
-    pub fn answer(self: &Arc<Self>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
-        let token = self.token()?;
+    pub fn answer(&self) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        let token = self.held()?;
         let principal_name = PRINCIPAL.to_string_lossy().into_owned();
         Ok(OAuthToken { token: token.value, principal_name, lifetime_ms: token.until_ms })
     }
@@ -121,29 +150,23 @@ impl Tokens {
     }
 }
 
-/// Has a new token asked for when half the life of one is over, again and again until it comes, as long as somebody needs tokens. One that
-/// has ended meanwhile is not waited for: then whoever needs one asks.
+/// Has a new token asked for when half the life of one is over, again and again until it comes, as long as somebody needs tokens.
 fn renew(tokens: &Weak<Tokens>) {
     let mut wait = Duration::ZERO;
     loop {
         std::thread::sleep(wait);
         let Some(tokens) = tokens.upgrade() else { return };
-        let half_over_ms = lock(&tokens.held).token.as_ref().map_or(0, Token::half_over_ms);
-        wait = Duration::from_millis(u64::try_from(half_over_ms - now_ms()).unwrap_or(0)).min(LOOK);
+        let half_over_ms = || lock(&tokens.held).token.as_ref().map_or(0, Token::half_over_ms);
+        let due_ms = half_over_ms();
+        wait = Duration::from_millis(u64::try_from(due_ms - now_ms()).unwrap_or(0)).min(LOOK);
         if !wait.is_zero() {
             continue;
         }
         let asked = tokens.grant.token();
-        let mut held = lock(&tokens.held);
-        match asked {
-            Ok(token) => {
-                held.token = Some(token);
-                held.trouble = None;
-            }
-            Err(why) => {
-                held.trouble = Some(why);
-                wait = AGAIN;
-            }
+        wait = if asked.is_ok() { Duration::ZERO } else { AGAIN };
+        // Somebody who needed one may have got it meanwhile.
+        if half_over_ms() == due_ms {
+            lock(&tokens.held).learn(&asked);
         }
     }
 }

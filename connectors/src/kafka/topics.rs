@@ -145,7 +145,7 @@ pub fn plan(prefix: &str, partitions: i32, replication: i32, inputs: &[String]) 
             &[Contain],
             &[Gate],
         ),
-        ours(names.answers, "what people answer, which the gate takes into its log", gate, Keep::Days(7), &[Gate], &[Contain]),
+        ours(names.answers, "what people answer, on its way into the gate's log", gate, Keep::Days(7), &[Ingest, Gate], &[Contain]),
         ours(names.reputation, "reputation of sources, stamped on events by INGEST", partitions, Keep::LatestPerKey, &[Ingest], &[Score]),
         ours(names.inventory, "inventory of identities, stamped on events by INGEST", partitions, Keep::LatestPerKey, &[Ingest], &[Ingest]),
         ours(names.journal, "SCORE's audit chain and recovery authority", partitions, Keep::Days(400), &[Score, Gate, Audit], &[Score]),

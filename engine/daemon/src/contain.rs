@@ -1,6 +1,6 @@
 //! What people do with containment, behind the command line and HTTP alike: see what waits, answer it, and hear what came of that.
 //!
-//! An answer is a signed record, which GATE takes into its log ([`answers`](crate::roles::answers)); the gate in force decides whether it counts. Nothing here decides anything.
+//! An answer is a signed record, which is taken into the gate's log ([`answers`](crate::roles::answers)); the gate in force decides whether it counts. Nothing here decides anything.
 
 pub mod case;
 pub mod filter;
@@ -97,7 +97,7 @@ impl Desk {
         Ok(tenants)
     }
 
-    /// Signs what a person wants of each tenant's things, writes it where the gate takes it into its log, and waits for what comes of it. A tenant without
+    /// Signs what a person wants of each tenant's things, writes it to where it is taken into the gate's log from, and waits for what comes of it. A tenant without
     /// things: what is wanted is of everything.
     ///
     /// # Errors

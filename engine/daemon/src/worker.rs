@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 /// What differs between the roles.
 pub trait Role {
-    /// `ingest`, `score`, `gate`, `publish` or `transmit`.
+    /// `ingest`, `score`, `gate`, `answers`, `publish` or `transmit`.
     const NAME: &'static str;
     /// It keeps the records of a batch until it is done with them, and commits their offsets itself then ([`Outbox::commit`]).
     const COMMITS_LATER: bool = false;

@@ -649,6 +649,7 @@ impl Run<'_> {
             &names.risk,
             &names.proposals,
             &names.waiting,
+            &names.answers,
             &names.reputation,
             &names.inventory,
             &names.journal,

@@ -1,6 +1,6 @@
 //! `portcullis contain`: what waits for a person, and what a person wants of the gate.
 //!
-//! An answer is a signed record in the gate's log; the gate in force decides whether it counts, and this says what came of it.
+//! An answer is a signed record that is taken into the gate's log; the gate in force decides whether it counts, and this says what came of it.
 
 mod shown;
 
@@ -248,7 +248,7 @@ fn told(came: &CameOfIt) -> Result<(), Failure> {
     say!("{accepted} accepted, {refused} refused");
     if came.missing > 0 {
         let why = format!(
-            "the gate has not answered {} of them within {:.0?}: is it running? The answer stands in its log, and counts if it is read within 15 minutes",
+            "the gate has not answered {} of them within {:.0?}: is it running? INGEST or GATE takes the answer into the gate's log, and it counts if it stands there within 15 minutes",
             came.missing, came.waited
         );
         return Err(Failure::Failed(anyhow::anyhow!(why)));

@@ -70,6 +70,12 @@ impl RoleName {
         self == role || self == RoleName::All
     }
 
+    fn acts_as(self, user: User) -> bool {
+        [RoleName::Ingest, RoleName::Score, RoleName::Gate, RoleName::Publish]
+            .into_iter()
+            .any(|role| role.user() == user && self.includes(role))
+    }
+
     /// As whom it comes to the brokers.
     fn user(self) -> User {
         match self {
@@ -141,7 +147,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
     let keys = signer.as_ref().map(|signer| published_keys(&config, signer)).transpose()?;
     let _http = Server::start(config.http.listen, status.clone(), Metrics::install()?, keys.clone())?;
     let _people = match &config.http.contain {
-        Some(contain) if args.role.includes(RoleName::Gate) => Some(Server::of_people(contain.listen, office(&config, contain)?)?),
+        Some(contain) if args.role.includes(RoleName::Gate) => Some(Server::of_people(contain.listen, office(&config, &kafka, contain)?)?),
         _ => None,
     };
     let streams: Vec<Arc<Stream>> = match &config.output.set {
@@ -213,9 +219,9 @@ fn set_signer(config: &Config, set: &config::SetOutput, signer: Option<&Signer>)
 }
 
 /// What people see and answer over HTTP.
-fn office(config: &Config, contain: &config::Contain) -> Result<Office, Failure> {
+fn office(config: &Config, kafka: &Settings, contain: &config::Contain) -> Result<Office, Failure> {
     Ok(Office {
-        kafka: config.kafka.settings(),
+        kafka: kafka.clone(),
         prefix: config.topics.prefix.clone(),
         encoding: encoding_of(config),
         people: People::of(&contain.people)?,
@@ -318,7 +324,9 @@ impl Service<'_> {
             }
             if role.includes(RoleName::Gate) {
                 threads.push(scope.spawn(|| self.keep_running(User::Gate, "0", stop, |s| s.gate())));
-                threads.push(scope.spawn(|| self.keep_running(User::Gate, "answers", stop, |s| Ok(s.answers()))));
+            }
+            if let Some(user) = [User::Gate, User::Ingest].into_iter().find(|user| role.acts_as(*user)) {
+                threads.push(scope.spawn(move || self.keep_running(user, "answers", stop, |s| Ok(s.answers()))));
             }
             if role.includes(RoleName::Publish) && publishes(self.config) {
                 threads.push(scope.spawn(|| self.keep_running(User::Publish, "0", stop, |s| s.publish())));

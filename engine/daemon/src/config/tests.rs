@@ -171,7 +171,7 @@ fn what_is_wrong_is_said() {
         ),
         (
             "kafka: { bootstrap_servers: 'a:1', properties: { sasl.mechanisms: OAUTHBEARER } }",
-            "c.yaml:1:8 kafka: sasl.oauthbearer.token.endpoint.url: is missing: the https:// address that issues tokens, or file:///a/path that holds one",
+            "c.yaml:1:8 kafka: security.protocol: is not SASL_SSL, so no token would be shown to a broker",
         ),
         (
             "kafka: { bootstrap_servers: 'a:1', properties_file: { sasl.password: /nowhere/p } }",

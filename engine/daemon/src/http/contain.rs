@@ -8,7 +8,7 @@
 //! | GET | `/contain/ID` | everything about a proposal or a request: `since` |
 //! | POST | `/contain/VERB` | `approve`, `reject`, `extend`, `release`, `pause`, `resume` |
 //!
-//! Nothing without a token. An answer becomes a record in the gate's log that is signed with the key of whoever's token it is; what counts is
+//! Nothing without a token. An answer becomes a record that is taken into the gate's log and is signed with the key of whoever's token it is; what counts is
 //! for the gate and the policy to say. So who may read the keys of two people can be two people: `docs/oncall-http.md` says what follows.
 
 use super::people::{People, Person};
@@ -258,7 +258,7 @@ impl Office {
         let status = match (came.missing, refused) {
             (0, 0) => StatusCode::OK,
             (0, _) => StatusCode::CONFLICT,
-            // It stands in the gate's log, and counts if it is read within 15 minutes.
+            // It is taken into the gate's log, and counts if that is within 15 minutes.
             _ => StatusCode::GATEWAY_TIMEOUT,
         };
         let answers: Vec<Value> =

@@ -1,5 +1,7 @@
 //! What people answer, from the topic that they may write to into the gate's log, which they may not: whoever can write there has requests signed.
 //! Nothing but answers goes on, each under its tenant's key, once, in one transaction with the offsets. Whether it counts, the gate decides.
+//!
+//! It runs where INGEST runs and where GATE runs: a pause that is wanted while GATE is down has its place in the log, before what is proposed next.
 
 use super::Topics;
 use super::positions::{Gap, KAFKA_MAX, Positions};
@@ -11,7 +13,10 @@ use portcullis_core::record::{Control, GateRecord};
 use portcullis_schemas::decode_gate_record;
 use std::sync::Arc;
 
-/// The worker that hands answers on; it runs where GATE runs.
+/// Five hundred ids and their signature have a tenth of it. Something larger would fail the transaction, or the gate's answer, again and again.
+const ANSWER_BYTES_MAX: usize = 256 << 10;
+
+/// The worker that hands answers on.
 pub struct Answers {
     topics: Topics,
     positions: Positions,
@@ -50,6 +55,10 @@ impl Role for Answers {
         for records in batch.partitions() {
             for record in records.records() {
                 let value = record.value.unwrap_or_default();
+                if value.len() > ANSWER_BYTES_MAX {
+                    tracing::error!(partition = %records.at(), offset = record.offset, bytes = value.len(), "an answer is too large and is passed over; who wrote it?");
+                    continue;
+                }
                 match decode_gate_record(value) {
                     Ok(GateRecord::Control(Control::Answer(answer))) => {
                         outbox.push(&self.topics.proposals, None, &tenant_key(&answer.tenant), |out| out.extend_from_slice(value));

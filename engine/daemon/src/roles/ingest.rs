@@ -51,7 +51,6 @@ pub struct IngestRole {
     settings: IngestSettings,
     registered: Option<Registered>,
     ingest: Ingest,
-    reader: Reader,
     tables: Tables,
     positions: Positions,
     /// Where they are after the batch that is being published.
@@ -67,7 +66,6 @@ impl IngestRole {
     /// # Errors
     /// When one cannot be read.
     pub fn new(settings: IngestSettings, ingest: Ingest, status: Arc<WorkerStatus>) -> anyhow::Result<IngestRole> {
-        let reader = Reader::open(&settings.kafka)?;
         let (mut ingest, mut settings) = (ingest, settings);
         let registered = settings.schemas.take().map(Registered::new);
         let tables = Tables::read(&settings.kafka, &settings.topics, |change| learn(&mut ingest, &change))?;
@@ -76,7 +74,6 @@ impl IngestRole {
             settings,
             registered,
             ingest,
-            reader,
             positions: Positions::new(status),
             applied: Vec::new(),
             complaints: Complaints::default(),
@@ -127,14 +124,15 @@ fn cannot_be_read(change: &Changed, error: &dyn std::fmt::Display) {
 impl IngestRole {
     /// A group without any offset begins at the beginning, and nothing may have been ingested before: INGEST has no journal that would
     /// tell, but the events log does. (An input that is added later finds the offsets of the others.)
-    fn check_beginning(&mut self, source: &Source) -> anyhow::Result<()> {
+    fn check_beginning(&self, source: &Source) -> anyhow::Result<()> {
+        let mut reader = Reader::open(&self.settings.kafka)?;
         let mut inputs = Vec::new();
         for topic in source.topics().iter() {
-            inputs.extend((0..self.reader.partitions(topic)?).map(|partition| TopicPartition::new(Arc::clone(topic), partition)));
+            inputs.extend((0..reader.partitions(topic)?).map(|partition| TopicPartition::new(Arc::clone(topic), partition)));
         }
         let is_new = || -> anyhow::Result<bool> { Ok(source.committed(&inputs, KAFKA_MAX)?.iter().all(|(_, offset)| offset.is_none())) };
         // Asked again: another worker may have committed its first batch just now.
-        if is_new()? && self.has_ingested()? && is_new()? {
+        if is_new()? && self.has_ingested(&mut reader)? && is_new()? {
             bail!(NeedsOperator(format!(
                 "offsets-missing: the group has no committed offset for any input, but {} holds their events: the group's offsets were deleted (with an input topic they are, too), have expired, or the group was renamed. \
                  Restore them with `kafka-consumer-groups --reset-offsets --to-offset N` (N = one past the `origin` of the last event of each input partition); \
@@ -146,11 +144,11 @@ impl IngestRole {
     }
 
     /// Whether the events log holds an event: a policy may stand in it before the first.
-    fn has_ingested(&mut self) -> anyhow::Result<bool> {
+    fn has_ingested(&self, reader: &mut Reader) -> anyhow::Result<bool> {
         let topic = Arc::clone(&self.settings.topics.events);
         let mut found = false;
-        for partition in 0..self.reader.partitions(&topic)? {
-            self.reader.read(&TopicPartition::new(Arc::clone(&topic), partition), Start::Beginning, None, |record| {
+        for partition in 0..reader.partitions(&topic)? {
+            reader.read(&TopicPartition::new(Arc::clone(&topic), partition), Start::Beginning, None, |record| {
                 found = matches!(record.value.map(decode_event_record), Some(Ok(EventRecord::Event(_))));
                 if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
