@@ -14,7 +14,7 @@ pub fn signals_page() -> String {
          finding adds a share of it. Signals of one family are not independent: the strongest counts whole, the next half, then a quarter. Evidence\n\
          fades with the half-life of its family (`half_life` in the policy).\n\n\
          Weights, thresholds and `at_least` are defaults. A policy changes them, for all or for one class (`docs/policy.md`);\n\
-         `portcullis policy show --effective` prints what is in force. Where the weights come from is told in `docs/policy.md`.\n\n\
+         `portcullis policy show policy.yaml --effective` prints what holds under it. Where the weights come from is told in `docs/policy.md`.\n\n\
          | signal | family | of | weight | alone lifts to |\n|---|---|---|---|---|\n",
     );
     // Writing to a String cannot fail, here and below.

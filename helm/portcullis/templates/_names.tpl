@@ -70,6 +70,11 @@ ingest,score,gate{{ if .Values.output.also }},publish{{ end }}
 {{- if or (eq .role "gate") (and (eq .role "publish") (has "set" .root.Values.output.also)) }}true{{ end }}
 {{- end }}
 
+{{/* Where a role without a volume of its own keeps what a schema registry says; `dict "root" $ "role" "ingest"`. PUBLISH asks none. */}}
+{{- define "portcullis.schemas" -}}
+{{- if and .root.Values.schemaRegistry (eq .role "ingest") }}{{ get .root.Values.schemaRegistry "directory" | default "/var/lib/portcullis/schemas" }}{{ end }}
+{{- end }}
+
 {{/* The policy's ConfigMap; empty without a policy. */}}
 {{- define "portcullis.policy" -}}
 {{- if .Values.policy.existingConfigMap }}

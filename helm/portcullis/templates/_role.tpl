@@ -128,6 +128,8 @@ spec:
             {{- include "portcullis.mounts" $root | nindent 12 }}
             {{- if $v.persistence }}
             - { name: state, mountPath: /var/lib/portcullis }
+            {{- else if include "portcullis.schemas" . }}
+            - { name: schemas, mountPath: {{ include "portcullis.schemas" . | quote }} }
             {{- end }}
             {{- if include "portcullis.signs" . }}
             - { name: signing-key, mountPath: /etc/portcullis/signing-key, readOnly: true }
@@ -143,5 +145,8 @@ spec:
         - name: state
           emptyDir: { sizeLimit: {{ $v.persistence.emptyDirLimit }} }
         {{- end }}
+        {{- else if include "portcullis.schemas" . }}
+        - name: schemas
+          emptyDir: { sizeLimit: 256Mi }
         {{- end }}
 {{- end }}
