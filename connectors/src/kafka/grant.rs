@@ -37,15 +37,18 @@ const LIFE_MS_MAX: i64 = 24 * 60 * 60 * 1000;
 /// Where tokens come from.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Grant {
-    Endpoint {
-        url: Url,
-        id: String,
-        secret: String,
-        scope: Option<String>,
-        /// PEM of authorities that are believed beside the system's.
-        authorities: Option<PathBuf>,
-    },
+    Endpoint(Endpoint),
     File(PathBuf),
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    url: Url,
+    id: String,
+    secret: String,
+    scope: Option<String>,
+    /// PEM of authorities that are believed beside the system's.
+    authorities: Option<PathBuf>,
 }
 
 /// An access token, and between which two times it is good (Unix milliseconds).
@@ -128,13 +131,13 @@ impl Grant {
             Some(url) => match (get(CLIENT_ID), get(CLIENT_SECRET)) {
                 (None, _) => fault(CLIENT_ID, "is missing: as whom tokens are asked for"),
                 (_, None) => fault(CLIENT_SECRET, "is missing: write it under kafka.properties_file"),
-                (Some(id), Some(secret)) => Ok(Some(Grant::Endpoint {
+                (Some(id), Some(secret)) => Ok(Some(Grant::Endpoint(Endpoint {
                     url,
                     id: id.to_owned(),
                     secret: secret.to_owned(),
                     scope: get(SCOPE).map(str::to_owned),
                     authorities: get(AUTHORITIES).map(PathBuf::from),
-                })),
+                }))),
             },
         }
     }
@@ -151,16 +154,18 @@ impl Grant {
     pub fn token(&self) -> Result<Token, String> {
         match self {
             Grant::File(path) => from_file(path).map_err(|why| format!("{}: {why}", path.display())),
-            Grant::Endpoint { url, secret, .. } => self.ask().map_err(|why| {
-                let mut shown = url.clone();
+            Grant::Endpoint(endpoint) => endpoint.ask().map_err(|why| {
+                let mut shown = endpoint.url.clone();
                 shown.set_query(None);
-                format!("{shown}: {}", why.replace(secret.as_str(), "(not shown)"))
+                format!("{shown}: {}", why.replace(&endpoint.secret, "(not shown)"))
             }),
         }
     }
+}
 
+impl Endpoint {
     fn ask(&self) -> Result<Token, String> {
-        let Grant::Endpoint { url, id, secret, scope, authorities } = self else { return Err("is no endpoint".to_owned()) };
+        let Endpoint { url, id, secret, scope, authorities } = self;
         let read = |path: &PathBuf| std::fs::read(path).map_err(|e| format!("{AUTHORITIES}: {}: {e}", path.display()));
         let http = Http::new(authorities.as_ref().map(read).transpose()?.as_deref())?;
         let mut form = Serializer::new(String::new());
@@ -279,7 +284,7 @@ mod tests {
             assert!(fault.contains(said), "{fault}");
         }
         let whole = [OVER_TLS, ("sasl.mechanisms", "oauthbearer"), url, id, (CLIENT_SECRET, "s"), (METHOD, "oidc")];
-        assert!(matches!(read(&whole), Ok(Some(Grant::Endpoint { .. }))));
+        assert!(matches!(read(&whole), Ok(Some(Grant::Endpoint(_)))));
     }
 
     /// What an endpoint is asked, and what is made of its answer.
@@ -300,7 +305,8 @@ mod tests {
             question
         });
         let scope = Some("a/b kafka".to_owned());
-        let token = Grant::Endpoint { url, id: "sco:re".to_owned(), secret: "s ~ecret".to_owned(), scope, authorities: None }.token();
+        let token =
+            Grant::Endpoint(Endpoint { url, id: "sco:re".to_owned(), secret: "s ~ecret".to_owned(), scope, authorities: None }).token();
         (served.join().unwrap(), token)
     }
 

@@ -70,12 +70,6 @@ impl RoleName {
         self == role || self == RoleName::All
     }
 
-    fn acts_as(self, user: User) -> bool {
-        [RoleName::Ingest, RoleName::Score, RoleName::Gate, RoleName::Publish]
-            .into_iter()
-            .any(|role| role.user() == user && self.includes(role))
-    }
-
     /// As whom it comes to the brokers.
     fn user(self) -> User {
         match self {
@@ -325,8 +319,8 @@ impl Service<'_> {
             if role.includes(RoleName::Gate) {
                 threads.push(scope.spawn(|| self.keep_running(User::Gate, "0", stop, |s| s.gate())));
             }
-            if let Some(user) = [User::Gate, User::Ingest].into_iter().find(|user| role.acts_as(*user)) {
-                threads.push(scope.spawn(move || self.keep_running(user, "answers", stop, |s| Ok(s.answers()))));
+            if let Some(host) = [RoleName::Gate, RoleName::Ingest].into_iter().find(|host| role.includes(*host)) {
+                threads.push(scope.spawn(move || self.keep_running(host.user(), "answers", stop, |s| Ok(s.answers()))));
             }
             if role.includes(RoleName::Publish) && publishes(self.config) {
                 threads.push(scope.spawn(|| self.keep_running(User::Publish, "0", stop, |s| s.publish())));

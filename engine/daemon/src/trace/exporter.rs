@@ -150,15 +150,10 @@ impl Collector {
                     _ => Answer::Refused(said),
                 }
             }
-            Err(error) => Answer::NotNow(chain(&error)),
+            // With its causes: that of a client alone says that a request failed.
+            Err(error) => Answer::NotNow(format!("{:#}", anyhow::Error::new(error))),
         }
     }
-}
-
-/// An error and its causes: that of a client alone says that a request failed.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Until `ended`; then what waits is sent once more.
